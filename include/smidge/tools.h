@@ -1,0 +1,115 @@
+/* smidge's tools: looking into model files, at this processor, and measuring speed.
+ *
+ * The conventions of smidge.h hold here too: statuses and errors, sizes in structs, lengths with texts. A
+ * smidge_file belongs to one thread at a time.
+ */
+#ifndef SMIDGE_TOOLS_H
+#define SMIDGE_TOOLS_H
+
+#include "smidge/smidge.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- Model files ------------------------------------------------------------------------------------- */
+
+/* An open GGUF file: any that is sound, even one whose family the engine does not run or that holds a
+ * vocabulary only. */
+typedef struct smidge_file smidge_file;
+
+/* Errors: IO, FORMAT (damaged: where and how), UNSUPPORTED (version, tensor type, split file), NOMEM. */
+SMIDGE_API smidge_status smidge_file_open(const char *path, smidge_file **ret_file, smidge_error *error)
+    SMIDGE_MUST_CHECK;
+/* Takes NULL. */
+SMIDGE_API void smidge_file_close(smidge_file *file);
+
+typedef struct smidge_file_info {
+    size_t size;
+    uint32_t version;
+    uint32_t alignment;
+    uint64_t file_bytes;
+    uint64_t tensor_bytes;
+    uint64_t parameters;
+    uint64_t key_count;
+    uint64_t tensor_count;
+    char architecture[32];
+    char name[128];
+    char type[32];      /* "Q4_K_M"; "vocabulary only" */
+    char id[17];        /* as smidge_model_id's */
+    char tokenizer[32]; /* model and pre-tokenizer: "gpt2/smollm", "llama" */
+    /* What follows is 0 where `runs` is 0. */
+    int32_t runs; /* whether the engine can run it; if not, smidge_file_check says why */
+    int32_t layers;
+    int32_t width;
+    int32_t feed_forward;
+    int32_t heads;
+    int32_t kv_heads;
+    int32_t head_size;
+    int32_t vocabulary;
+    int32_t context;
+    int32_t window; /* of sliding-window attention; 0: none */
+} smidge_file_info;
+
+SMIDGE_API void smidge_file_describe(smidge_file *file, smidge_file_info *ret_info);
+
+/* OK where the engine can run this file; else the error that opening it as a model would give. */
+SMIDGE_API smidge_status smidge_file_check(smidge_file *file, smidge_error *error) SMIDGE_MUST_CHECK;
+/* Reads every weight: FORMAT naming the first tensor that holds something that is not a finite number. */
+SMIDGE_API smidge_status smidge_file_verify(smidge_file *file, smidge_error *error) SMIDGE_MUST_CHECK;
+
+typedef struct smidge_tensor_info {
+    size_t size;
+    char name[128];
+    char type[16];
+    uint32_t dims;
+    uint64_t shape[4]; /* shape[0] is the row length */
+    uint64_t bytes;
+    uint64_t offset; /* in the file */
+} smidge_tensor_info;
+
+typedef struct smidge_key_info {
+    size_t size;
+    char name[128];
+    char type[32];   /* "u32", "string", "array of f32" */
+    char value[256]; /* as text, cut with "..." where it is longer; of arrays the length and the first elements */
+} smidge_key_info;
+
+/* In the file's order. Errors: INVALID (no such number). */
+SMIDGE_API smidge_status smidge_file_tensor(const smidge_file *file, uint64_t number, smidge_tensor_info *ret_info,
+                                            smidge_error *error) SMIDGE_MUST_CHECK;
+SMIDGE_API smidge_status smidge_file_key(const smidge_file *file, uint64_t number, smidge_key_info *ret_info,
+                                         smidge_error *error) SMIDGE_MUST_CHECK;
+
+/* As smidge_tokenize, for a file that needs no more than a vocabulary. */
+SMIDGE_API smidge_status smidge_file_tokenize(smidge_file *file, const smidge_span *spans, size_t span_count,
+                                              int32_t *ret_ids, size_t room, size_t *ret_count, smidge_error *error)
+    SMIDGE_MUST_CHECK;
+/* How the vocabulary spells a token; valid until the file is closed; "" and 0 for unknown ids. */
+SMIDGE_API const char *smidge_file_token(smidge_file *file, int32_t id, size_t *ret_size);
+
+/* ---- This machine ------------------------------------------------------------------------------------ */
+
+typedef struct smidge_cpu_info {
+    size_t size;
+    char model[128]; /* as the kernel names it; "" if it does not */
+    char best[16];   /* the kernel path that is taken: "avx512vnni" */
+    char paths[128]; /* all that this machine can take, worst first, separated by spaces */
+    int32_t cores;   /* physical ones that this process may run on */
+} smidge_cpu_info;
+
+SMIDGE_API void smidge_cpu_describe(smidge_cpu_info *ret_info);
+
+/* ---- Measuring ---------------------------------------------------------------------------------------- */
+
+/* Puts `prompt_tokens` random tokens through an emptied session, then decodes `tokens` more one by one (either may
+ * be 0), and says how long each took. Errors: CONTEXT, INVALID, CANCELLED. */
+SMIDGE_API smidge_status smidge_measure(smidge_session *session, int32_t prompt_tokens, int32_t tokens, uint64_t seed,
+                                        int64_t *ret_prompt_ns, int64_t *ret_decode_ns, smidge_error *error)
+    SMIDGE_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

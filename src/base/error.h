@@ -1,0 +1,26 @@
+/* Filling smidge_error, and the small macros every module uses to pass failures up. */
+#ifndef SMG_BASE_ERROR_H
+#define SMG_BASE_ERROR_H
+
+#include "smidge/smidge.h"
+
+#define SMG_MUST_CHECK __attribute__((warn_unused_result))
+#define SMG_CLEANUP(function) __attribute__((cleanup(function)))
+
+/* Returns from the calling function when `expression` is not SMIDGE_OK. */
+#define SMG_TRY(expression)                                                                                  \
+    do {                                                                                                     \
+        smidge_status try_status_ = (expression);                                                            \
+        if (try_status_ != SMIDGE_OK)                                                                        \
+            return try_status_;                                                                              \
+    } while (0)
+
+/* Fills `error` (may be NULL) and returns `code`. `where` is cut at the front when too long, so that a
+ * path keeps its file name. The message reads "why (what to do)". */
+smidge_status smg_error_set(smidge_error *error, smidge_status code, const char *where, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* The failure every allocation ends in; returns SMIDGE_E_NOMEM. */
+smidge_status smg_error_no_memory(smidge_error *error, const char *where, size_t bytes);
+
+#endif

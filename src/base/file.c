@@ -1,0 +1,103 @@
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+static void close_fd(const int *fd)
+{
+    if (*fd > STDERR_FILENO)
+        close(*fd);
+}
+
+static smidge_status open_for_reading(const char *path, int flags, int *ret_fd, smidge_error *error)
+{
+    int fd;
+    do
+        fd = open(path, O_RDONLY | O_CLOEXEC | flags);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        return smg_error_set(error, SMIDGE_E_IO, path, "%s (check the path and its permissions)",
+                             strerror(errno));
+    *ret_fd = fd;
+    return SMIDGE_OK;
+}
+
+smidge_status smg_file_open(const char *path, smg_file *ret_file, smidge_error *error)
+{
+    SMG_CLEANUP(close_fd) int fd = -1;
+    /* Without O_NONBLOCK a pipe would keep us waiting for its writer. */
+    SMG_TRY(open_for_reading(path, O_NONBLOCK, &fd, error));
+    struct stat status;
+    if (fstat(fd, &status) != 0)
+        return smg_error_set(error, SMIDGE_E_IO, path, "%s", strerror(errno));
+    if (!S_ISREG(status.st_mode))
+        return smg_error_set(error, SMIDGE_E_IO, path, "is not a regular file (give the path of a file)");
+    *ret_file = (smg_file){0};
+    if (status.st_size == 0)
+        return SMIDGE_OK;
+    void *data = smg_map_file(fd, (size_t)status.st_size);
+    if (data == NULL && errno == ENOMEM)
+        return smg_error_no_memory(error, path, (size_t)status.st_size);
+    if (data == NULL)
+        return smg_error_set(error, SMIDGE_E_IO, path, "cannot be mapped: %s", strerror(errno));
+    *ret_file = (smg_file){.data = data, .size = (size_t)status.st_size};
+    return SMIDGE_OK;
+}
+
+void smg_file_close(smg_file *file)
+{
+    /* The mapping was made here; const is for its readers. */
+    smg_unmap((void *)(uintptr_t)file->data, file->size);
+    *file = (smg_file){0};
+}
+
+static smidge_status read_some(int fd, const char *path, char *buffer, size_t room, size_t *ret_count,
+                               smidge_error *error)
+{
+    ssize_t count;
+    do
+        count = read(fd, buffer, room);
+    while (count < 0 && errno == EINTR);
+    if (count < 0)
+        return smg_error_set(error, SMIDGE_E_IO, path, "cannot be read: %s", strerror(errno));
+    *ret_count = (size_t)count;
+    return SMIDGE_OK;
+}
+
+smidge_status smg_file_read(const char *path, size_t limit, char **ret_text, size_t *ret_size,
+                            smidge_error *error)
+{
+    SMG_CLEANUP(close_fd) int fd = STDIN_FILENO;
+    if (strcmp(path, "-") != 0)
+        SMG_TRY(open_for_reading(path, 0, &fd, error));
+    SMG_CLEANUP(smg_free_ptr) char *text = NULL;
+    size_t size = 0;
+    size_t room = 0;
+    for (;;) {
+        if (room - size < 2) { /* the last byte is kept for the terminating zero */
+            size_t larger = room == 0 ? 4096 : room * 2;
+            char *grown = smg_realloc_array(text, larger, 1);
+            if (grown == NULL)
+                return smg_error_no_memory(error, path, larger);
+            text = grown;
+            room = larger;
+        }
+        size_t count = 0;
+        SMG_TRY(read_some(fd, path, text + size, room - size - 1, &count, error));
+        if (count == 0)
+            break;
+        size += count;
+        if (size > limit)
+            return smg_error_set(error, SMIDGE_E_INVALID, path, "is longer than %zu bytes (shorten it)", limit);
+    }
+    text[size] = '\0';
+    *ret_text = text;
+    *ret_size = size;
+    text = NULL;
+    return SMIDGE_OK;
+}

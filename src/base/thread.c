@@ -1,0 +1,359 @@
+#include "base/thread.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+/* Long enough to bridge the gap between two phases of a layer, short enough not to matter on a battery. */
+#define SPIN_NANOSECONDS 50000
+#define SPINS_BETWEEN_CLOCKS 32
+
+/* A caller of smg_pool_acquire, on its own stack while it waits. */
+typedef struct waiter {
+    struct waiter *next;
+    int64_t deadline;
+    bool granted;
+    pthread_cond_t wake;
+} waiter;
+
+/* A word that threads wait on: they spin for a moment, then sleep in the kernel. */
+typedef struct gate {
+    _Alignas(64) atomic_uint value;
+    atomic_int sleepers;
+} gate;
+
+struct smg_pool {
+    int count;
+    int started; /* threads that exist, for taking a half-built pool apart */
+    int64_t spin;
+    pthread_t threads[SMG_THREADS_MAX];
+    smg_worker workers[SMG_THREADS_MAX];
+
+    gate job; /* goes up with every run, and once more to quit */
+    smg_pool_fn fn;
+    void *context;
+    const smg_stop *stop;
+    bool quit;
+
+    gate phase; /* goes up when all workers have arrived */
+    _Alignas(64) atomic_int arrived;
+    int stop_seen; /* what every worker sees after a barrier; written by the last to arrive, and by nobody else:
+                    * a worker may still be reading it when the next run begins */
+    _Alignas(64) atomic_llong next;
+    _Alignas(64) atomic_int stop_requested; /* a smidge_status */
+
+    pthread_mutex_t lock; /* guards what follows */
+    waiter *waiting;      /* earliest deadline first, then first come */
+    bool held;
+};
+
+/* ---- Stopping --------------------------------------------------------------------------------------- */
+
+smidge_status smg_stop_check(const smg_stop *stop)
+{
+    if (stop == NULL)
+        return SMIDGE_OK;
+    if (stop->cancel != NULL && atomic_load_explicit(stop->cancel, memory_order_relaxed) != 0)
+        return SMIDGE_E_CANCELLED;
+    if (stop->deadline != SMG_NEVER && smg_clock_now() >= stop->deadline)
+        return SMIDGE_E_DEADLINE;
+    return SMIDGE_OK;
+}
+
+smidge_status smg_stop_report(const smg_stop *stop, const char *where, smidge_error *error)
+{
+    smidge_status status = smg_stop_check(stop);
+    if (status == SMIDGE_E_DEADLINE)
+        return smg_error_set(error, status, where,
+                             "the deadline passed before the answer was there (allow more time, shorten the "
+                             "prompt or take a smaller model)");
+    if (status == SMIDGE_E_CANCELLED)
+        return smg_error_set(error, status, where, "cancelled by the caller");
+    return status;
+}
+
+/* ---- Waiting ---------------------------------------------------------------------------------------- */
+
+static void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static bool passed(const gate *word, unsigned old)
+{
+    return atomic_load_explicit(&word->value, memory_order_acquire) != old;
+}
+
+static void gate_wait(gate *word, unsigned old, int64_t spin)
+{
+    int64_t until = 0;
+    for (unsigned i = 1; spin > 0; i++) {
+        if (passed(word, old))
+            return;
+        relax();
+        if (i % SPINS_BETWEEN_CLOCKS != 0)
+            continue;
+        int64_t now = smg_clock_now();
+        if (until == 0)
+            until = now + spin;
+        else if (now >= until)
+            break;
+    }
+    /* Sequentially consistent on both sides: either the opener sees this sleeper, or the kernel sees the
+     * new value and does not let it sleep. */
+    atomic_fetch_add(&word->sleepers, 1);
+    while (!passed(word, old))
+        syscall(SYS_futex, &word->value, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
+    atomic_fetch_sub(&word->sleepers, 1);
+}
+
+static void gate_open(gate *word)
+{
+    atomic_fetch_add(&word->value, 1);
+    if (atomic_load(&word->sleepers) != 0)
+        syscall(SYS_futex, &word->value, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+/* ---- Workers ---------------------------------------------------------------------------------------- */
+
+bool smg_worker_barrier(smg_worker *worker)
+{
+    smg_pool *pool = worker->pool;
+    unsigned old = atomic_load_explicit(&pool->phase.value, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&pool->arrived, 1, memory_order_acq_rel) + 1 < pool->count) {
+        gate_wait(&pool->phase, old, pool->spin);
+        return pool->stop_seen != SMIDGE_OK;
+    }
+    atomic_store_explicit(&pool->arrived, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    pool->stop_seen = atomic_load_explicit(&pool->stop_requested, memory_order_relaxed);
+    bool stopped = pool->stop_seen != SMIDGE_OK;
+    gate_open(&pool->phase);
+    return stopped;
+}
+
+bool smg_worker_next(smg_worker *worker, int64_t total, int64_t step, int64_t *ret_begin, int64_t *ret_end)
+{
+    smg_pool *pool = worker->pool;
+    if (atomic_load_explicit(&pool->stop_requested, memory_order_relaxed) != SMIDGE_OK)
+        return false;
+    int64_t begin = atomic_fetch_add_explicit(&pool->next, step, memory_order_relaxed);
+    if (begin >= total)
+        return false;
+    smidge_status status = smg_stop_check(pool->stop);
+    if (status != SMIDGE_OK) {
+        atomic_store_explicit(&pool->stop_requested, status, memory_order_relaxed);
+        return false;
+    }
+    *ret_begin = begin;
+    *ret_end = begin + step < total ? begin + step : total;
+    return true;
+}
+
+static void *worker_main(void *argument)
+{
+    smg_worker *worker = argument;
+    smg_pool *pool = worker->pool;
+    for (unsigned seen = 0;; seen++) {
+        gate_wait(&pool->job, seen, pool->spin);
+        if (pool->quit)
+            return NULL;
+        pool->fn(pool->context, worker);
+        (void)!smg_worker_barrier(worker);
+    }
+}
+
+smidge_status smg_pool_run(smg_pool *pool, smg_pool_fn fn, void *context, const smg_stop *stop)
+{
+    SMG_TRY(smg_stop_check(stop));
+    pool->fn = fn;
+    pool->context = context;
+    pool->stop = stop;
+    atomic_store_explicit(&pool->stop_requested, SMIDGE_OK, memory_order_relaxed);
+    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    if (pool->count > 1)
+        gate_open(&pool->job);
+    fn(context, &pool->workers[0]);
+    (void)!smg_worker_barrier(&pool->workers[0]);
+    return pool->stop_seen;
+}
+
+/* ---- The pool and its queue ------------------------------------------------------------------------- */
+
+static int processors(cpu_set_t *ret_set)
+{
+    CPU_ZERO(ret_set);
+    if (sched_getaffinity(0, sizeof *ret_set, ret_set) != 0)
+        return 1;
+    return CPU_COUNT(ret_set);
+}
+
+smidge_status smg_pool_new(int threads, smg_pool **ret_pool, smidge_error *error)
+{
+    if (threads < 1 || threads > SMG_THREADS_MAX)
+        return smg_error_set(error, SMIDGE_E_INVALID, "threads", "%d is not between 1 and %d", threads,
+                             SMG_THREADS_MAX);
+    smg_pool *pool = smg_alloc(sizeof *pool);
+    if (pool == NULL)
+        return smg_error_no_memory(error, "threads", sizeof *pool);
+    cpu_set_t set;
+    pool->count = threads;
+    pool->started = 1;
+    /* With more threads than processors, whoever spins keeps the one it waits for from running. */
+    pool->spin = threads <= processors(&set) ? SPIN_NANOSECONDS : 0;
+    pthread_mutex_init(&pool->lock, NULL);
+    for (int i = 0; i < threads; i++)
+        pool->workers[i] = (smg_worker){.pool = pool, .index = i, .count = threads};
+    for (; pool->started < threads; pool->started++) {
+        int i = pool->started;
+        int failed = pthread_create(&pool->threads[i], NULL, worker_main, &pool->workers[i]);
+        if (failed != 0) {
+            smg_pool_free(pool);
+            return smg_error_set(error, SMIDGE_E_NOMEM, "threads", "the system refused thread %d of %d: %s",
+                                 i + 1, threads, strerror(failed));
+        }
+    }
+    *ret_pool = pool;
+    return SMIDGE_OK;
+}
+
+void smg_pool_free(smg_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    pool->quit = true;
+    gate_open(&pool->job);
+    for (int i = 1; i < pool->started; i++)
+        pthread_join(pool->threads[i], NULL);
+    pthread_mutex_destroy(&pool->lock);
+    smg_free(pool);
+}
+
+int smg_pool_threads(const smg_pool *pool)
+{
+    return pool->count;
+}
+
+static void enqueue(smg_pool *pool, waiter *self)
+{
+    waiter **place = &pool->waiting;
+    while (*place != NULL && (*place)->deadline <= self->deadline)
+        place = &(*place)->next;
+    self->next = *place;
+    *place = self;
+}
+
+static void dequeue(smg_pool *pool, const waiter *self)
+{
+    waiter **place = &pool->waiting;
+    while (*place != self)
+        place = &(*place)->next;
+    *place = self->next;
+}
+
+static void wait_for_grant(smg_pool *pool, waiter *self)
+{
+    if (self->deadline == SMG_NEVER) {
+        pthread_cond_wait(&self->wake, &pool->lock);
+        return;
+    }
+    struct timespec until = {.tv_sec = (time_t)(self->deadline / 1000000000),
+                             .tv_nsec = (long)(self->deadline % 1000000000)};
+    pthread_cond_timedwait(&self->wake, &pool->lock, &until);
+}
+
+smidge_status smg_pool_acquire(smg_pool *pool, const smg_stop *stop)
+{
+    SMG_TRY(smg_stop_check(stop));
+    pthread_mutex_lock(&pool->lock);
+    if (!pool->held) { /* nobody waits either: whoever releases hands over */
+        pool->held = true;
+        pthread_mutex_unlock(&pool->lock);
+        return SMIDGE_OK;
+    }
+    waiter self = {.deadline = stop != NULL ? stop->deadline : SMG_NEVER};
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&self.wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    enqueue(pool, &self);
+    smidge_status status = SMIDGE_OK;
+    while (!self.granted && status == SMIDGE_OK) {
+        wait_for_grant(pool, &self);
+        status = self.granted ? SMIDGE_OK : smg_stop_check(stop);
+    }
+    if (!self.granted)
+        dequeue(pool, &self);
+    pthread_mutex_unlock(&pool->lock);
+    pthread_cond_destroy(&self.wake);
+    return status;
+}
+
+void smg_pool_release(smg_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    waiter *first = pool->waiting;
+    if (first == NULL) {
+        pool->held = false;
+    } else { /* handed over, so that a newcomer cannot slip in between */
+        pool->waiting = first->next;
+        first->granted = true;
+        pthread_cond_signal(&first->wake);
+    }
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void smg_pool_kick(smg_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    for (waiter *each = pool->waiting; each != NULL; each = each->next)
+        pthread_cond_signal(&each->wake);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+/* ---- Cores ------------------------------------------------------------------------------------------ */
+
+/* The first hardware thread of the core that `cpu` belongs to; `cpu` itself when the kernel does not say. */
+static int first_sibling(int cpu)
+{
+    char path[96];
+    snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", cpu);
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        return cpu;
+    int first = cpu;
+    if (fscanf(file, "%d", &first) != 1)
+        first = cpu;
+    fclose(file);
+    return first;
+}
+
+int smg_thread_cores(void)
+{
+    cpu_set_t set;
+    processors(&set);
+    cpu_set_t cores;
+    CPU_ZERO(&cores);
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &set))
+            continue;
+        int core = first_sibling(cpu);
+        if (core >= 0 && core < CPU_SETSIZE)
+            CPU_SET(core, &cores);
+    }
+    int count = CPU_COUNT(&cores);
+    return count < 1 ? 1 : count;
+}

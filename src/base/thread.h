@@ -1,0 +1,69 @@
+/* The thread pool: a fixed set of workers that run one function together, with a cheap barrier, shared by
+ * any number of sessions in the order of their deadlines.
+ *
+ *   smg_pool_acquire   wait for the pool, earliest deadline first; the wait counts against the deadline
+ *   smg_pool_run       run fn on every worker, the caller being worker 0
+ *   smg_pool_release
+ *
+ * Inside fn, work is shared out by smg_worker_next and phases are separated by smg_worker_barrier. Stopping
+ * is cooperative: smg_worker_next looks at the clock and the cancel flag, and once one of the workers has seen
+ * a reason to stop it hands out no more work; the next barrier then returns true on every worker alike,
+ * so that they all leave at the same place. */
+#ifndef SMG_BASE_THREAD_H
+#define SMG_BASE_THREAD_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define SMG_THREADS_MAX 64
+
+/* Why a run may have to end early. */
+typedef struct smg_stop {
+    int64_t deadline;        /* smg_clock_now() at which it is over; SMG_NEVER for none */
+    atomic_int *cancel;      /* set to 1 by another thread; NULL for none */
+} smg_stop;
+
+/* SMIDGE_OK, SMIDGE_E_DEADLINE or SMIDGE_E_CANCELLED, as things stand now. `stop` may be NULL. */
+smidge_status smg_stop_check(const smg_stop *stop);
+/* The same with a message. */
+smidge_status smg_stop_report(const smg_stop *stop, const char *where, smidge_error *error) SMG_MUST_CHECK;
+
+typedef struct smg_pool smg_pool;
+
+typedef struct smg_worker {
+    smg_pool *pool;
+    int index; /* 0 .. count-1 */
+    int count;
+} smg_worker;
+
+typedef void (*smg_pool_fn)(void *context, smg_worker *worker);
+
+/* `threads` in 1 .. SMG_THREADS_MAX. Errors: SMIDGE_E_INVALID, SMIDGE_E_NOMEM. */
+smidge_status smg_pool_new(int threads, smg_pool **ret_pool, smidge_error *error) SMG_MUST_CHECK;
+void smg_pool_free(smg_pool *pool);
+int smg_pool_threads(const smg_pool *pool);
+
+/* Waits until this caller is the waiting one with the earliest deadline and the pool is free.
+ * SMIDGE_E_DEADLINE or SMIDGE_E_CANCELLED when that comes first; then the pool is not held. */
+smidge_status smg_pool_acquire(smg_pool *pool, const smg_stop *stop) SMG_MUST_CHECK;
+void smg_pool_release(smg_pool *pool);
+/* Makes every waiting caller look at its cancel flag. Any thread. */
+void smg_pool_kick(smg_pool *pool);
+
+/* Runs fn on every worker and returns when all are done. The pool must be held. Returns SMIDGE_OK, or why
+ * it was stopped. */
+smidge_status smg_pool_run(smg_pool *pool, smg_pool_fn fn, void *context, const smg_stop *stop) SMG_MUST_CHECK;
+
+/* Waits for all workers; true when the run was stopped and fn must return. Starts a new share-out. */
+bool smg_worker_barrier(smg_worker *worker) SMG_MUST_CHECK;
+/* Takes the next `step` of `total` units of work: *ret_begin .. *ret_end. False when none is left or the
+ * run was stopped. Units are handed out once between two barriers. */
+bool smg_worker_next(smg_worker *worker, int64_t total, int64_t step, int64_t *ret_begin, int64_t *ret_end);
+
+/* Physical cores this process may run on, at least 1. */
+int smg_thread_cores(void);
+
+#endif
