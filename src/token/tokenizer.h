@@ -1,0 +1,89 @@
+/* Tokenizers: text to ids and back, for the vocabularies that GGUF carries.
+ *
+ * Two models: byte-level BPE (`gpt2`) with hand-coded pre-tokenizers, and SentencePiece's best-score merges
+ * with byte fallback (`llama`). A tokenizer is immutable after smg_tokenizer_new and may be used by many
+ * threads.
+ *
+ * Trust: the text of special tokens ("<|im_end|>") is recognised only inside spans that the caller marks as
+ * trusted; everywhere else it is plain text, whatever it spells. */
+#ifndef SMG_TOKEN_TOKENIZER_H
+#define SMG_TOKEN_TOKENIZER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "format/gguf.h"
+
+#define SMG_TOKEN_NONE (-1)
+
+typedef struct smg_tokenizer smg_tokenizer;
+
+/* Builds from a file's tokenizer.* keys; the tokenizer may point into the mapping, which must outlive it.
+ * SMIDGE_E_FORMAT (missing or wrongly typed keys, lengths that differ, bad byte tokens), SMIDGE_E_UNSUPPORTED
+ * (another model or pre-tokenizer, named), SMIDGE_E_NOMEM. */
+smidge_status smg_tokenizer_new(const smg_gguf *gguf, smg_tokenizer **ret_tokenizer, smidge_error *error)
+    SMG_MUST_CHECK;
+void smg_tokenizer_free(smg_tokenizer *tokenizer);
+/* Upper bound of the memory that smg_tokenizer_new will take for this file, from its keys alone; 0 without
+ * keys. */
+uint64_t smg_tokenizer_memory(const smg_gguf *gguf);
+
+typedef struct smg_span {
+    const char *text;
+    size_t size;
+    bool trusted; /* special tokens inside are parsed */
+} smg_span;
+
+typedef struct smg_ids {
+    int32_t *ids; /* released with smg_free */
+    size_t count;
+} smg_ids;
+
+/* Tokenizes the spans as one text (plain text on both sides of a span boundary merges as if there were none).
+ * add_bos: put BOS in front where the model wants one (and EOS behind where it wants one).
+ * Invalid UTF-8 is accepted byte by byte. O(n log n) in the text's size.
+ * SMIDGE_E_INVALID (more than 16 MiB of text), SMIDGE_E_NOMEM. */
+smidge_status smg_tokenizer_encode(const smg_tokenizer *tokenizer, const smg_span *spans, size_t span_count,
+                                   bool add_bos, smg_ids *ret_ids, smidge_error *error) SMG_MUST_CHECK;
+
+int32_t smg_tokenizer_size(const smg_tokenizer *tokenizer);
+
+/* The bytes a token adds to the text: "" for control tokens, the byte for byte tokens, a leading space where
+ * the piece has one. The pointer lives as long as the tokenizer. Ids out of range give "". */
+smg_text smg_tokenizer_bytes(const smg_tokenizer *tokenizer, int32_t id);
+/* The token as the vocabulary spells it ("<|im_end|>", "Ġthe"), for display. */
+smg_text smg_tokenizer_name(const smg_tokenizer *tokenizer, int32_t id);
+bool smg_tokenizer_is_control(const smg_tokenizer *tokenizer, int32_t id);
+/* Ends a generation: EOS, EOT and the end tokens of the known families. */
+bool smg_tokenizer_is_end(const smg_tokenizer *tokenizer, int32_t id);
+int32_t smg_tokenizer_bos(const smg_tokenizer *tokenizer);
+int32_t smg_tokenizer_eos(const smg_tokenizer *tokenizer);
+/* True where smg_tokenizer_encode's add_bos puts one. */
+bool smg_tokenizer_adds_bos(const smg_tokenizer *tokenizer);
+/* True where text gets a space in front before tokenizing (SPM), which detokenizing takes away again. */
+bool smg_tokenizer_adds_space(const smg_tokenizer *tokenizer);
+/* "llama", "gpt2"; and the pre-tokenizer's key, "" for SPM. */
+const char *smg_tokenizer_model(const smg_tokenizer *tokenizer);
+const char *smg_tokenizer_pre(const smg_tokenizer *tokenizer);
+
+/* Whole text of a sequence of ids, the inverse of encode for text that was valid UTF-8: control tokens are
+ * left out, and the SPM leading space is removed. Released with smg_free; a zero byte follows. */
+smidge_status smg_tokenizer_decode(const smg_tokenizer *tokenizer, const int32_t *ids, size_t count,
+                                   char **ret_text, size_t *ret_size, smidge_error *error) SMG_MUST_CHECK;
+
+/* Gives out whole UTF-8 characters only: bytes of an unfinished one wait for the next token; bytes that can
+ * never become valid become U+FFFD. */
+typedef struct smg_utf8_stream {
+    uint8_t pending[4];
+    int pending_count;
+} smg_utf8_stream;
+
+/* Feeds `size` bytes; writes what is complete to ret_text, at most SMG_UTF8_STREAM_ROOM(size) bytes; returns
+ * how many. `finish` gives out what waits as U+FFFD (at most 12 bytes). */
+#define SMG_UTF8_STREAM_ROOM(size) (((size) + 3) * 3)
+size_t smg_utf8_stream_feed(smg_utf8_stream *stream, const char *bytes, size_t size, char *ret_text);
+size_t smg_utf8_stream_finish(smg_utf8_stream *stream, char *ret_text);
+
+#endif
