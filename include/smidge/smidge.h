@@ -78,7 +78,7 @@ typedef struct smidge_model_options {
     int32_t force;         /* not 0: skip the rule that at most 70 % of RAM is used (the others stay) */
     uint64_t memory_limit; /* bytes that the model and all its sessions may take; 0: no limit of its own */
     int64_t deadline_ns;   /* for opening; 0: none */
-    const char *cpu;       /* kernel path: "auto" (also NULL), "ref", "avx2", "neon" …; for tests and reports */
+    const char *cpu; /* kernel path: "auto" (also NULL), "ref", "avx2", "neon" …; for tests and reports */
 } smidge_model_options;
 
 /* Sets size and the defaults. */
@@ -125,9 +125,9 @@ typedef struct smidge_span {
 
 /* Tokenizes the spans as one text, with BOS where the model wants it, into ret_ids. With ret_ids NULL only
  * counts. Errors: INVALID (more than `room` tokens; *ret_count says how many), NOMEM. */
-SMIDGE_API smidge_status smidge_tokenize(const smidge_model *model, const smidge_span *spans, size_t span_count,
-                                         int32_t *ret_ids, size_t room, size_t *ret_count, smidge_error *error)
-    SMIDGE_MUST_CHECK;
+SMIDGE_API smidge_status smidge_tokenize(const smidge_model *model, const smidge_span *spans,
+                                         size_t span_count, int32_t *ret_ids, size_t room, size_t *ret_count,
+                                         smidge_error *error) SMIDGE_MUST_CHECK;
 
 /* ---- Sessions ---------------------------------------------------------------------------------------- */
 
@@ -142,20 +142,23 @@ typedef enum smidge_kv_type {
 
 typedef struct smidge_session_options {
     size_t size;
-    int32_t context;   /* tokens of prompt and answer together; 0: 1024, or what the model has if that is less */
-    int32_t kv_type;   /* smidge_kv_type */
-    int32_t batch;     /* tokens that go through the model together, 1 to 512; 0: 64 */
+    int32_t
+        context; /* tokens of prompt and answer together; 0: 1024, or what the model has if that is less */
+    int32_t kv_type; /* smidge_kv_type */
+    int32_t batch;   /* tokens that go through the model together, 1 to 512; 0: 64 */
 } smidge_session_options;
 
 SMIDGE_API void smidge_session_options_init(smidge_session_options *options);
 
 /* Bytes that a session with these options will take, before it exists. Errors: INVALID. */
-SMIDGE_API smidge_status smidge_session_memory(const smidge_model *model, const smidge_session_options *options,
-                                               uint64_t *ret_bytes, smidge_error *error) SMIDGE_MUST_CHECK;
+SMIDGE_API smidge_status smidge_session_memory(const smidge_model *model,
+                                               const smidge_session_options *options, uint64_t *ret_bytes,
+                                               smidge_error *error) SMIDGE_MUST_CHECK;
 
 /* Errors: INVALID (a context larger than the model's, a KV type its heads do not allow), NO_FIT, NOMEM. */
 SMIDGE_API smidge_status smidge_session_new(smidge_model *model, const smidge_session_options *options,
-                                            smidge_session **ret_session, smidge_error *error) SMIDGE_MUST_CHECK;
+                                            smidge_session **ret_session, smidge_error *error)
+    SMIDGE_MUST_CHECK;
 /* Takes NULL. */
 SMIDGE_API void smidge_session_free(smidge_session *session);
 /* Forgets the text seen so far (and a cancellation that came too late). */
@@ -173,9 +176,9 @@ typedef struct smidge_prefix smidge_prefix;
 
 /* Computes the prefix on `session`, of which it stays independent. Deadline as in the calls below (0: none).
  * Errors: INVALID (no text), CONTEXT, DEADLINE, CANCELLED, NO_FIT, NOMEM. */
-SMIDGE_API smidge_status smidge_prefix_new(smidge_session *session, const smidge_span *spans, size_t span_count,
-                                           int64_t deadline_ns, smidge_prefix **ret_prefix, smidge_error *error)
-    SMIDGE_MUST_CHECK;
+SMIDGE_API smidge_status smidge_prefix_new(smidge_session *session, const smidge_span *spans,
+                                           size_t span_count, int64_t deadline_ns, smidge_prefix **ret_prefix,
+                                           smidge_error *error) SMIDGE_MUST_CHECK;
 /* Gives up the caller's hold; sessions that use the prefix keep it alive. Takes NULL. */
 SMIDGE_API void smidge_prefix_free(smidge_prefix *prefix);
 /* From now on the session starts from this prefix wherever a prompt begins with the same tokens; NULL: from none.
@@ -190,16 +193,16 @@ typedef int (*smidge_text_fn)(void *user, const char *text, size_t size);
 
 typedef struct smidge_generate_options {
     size_t size;
-    int32_t max_tokens;    /* default 128 */
-    float temperature;     /* 0: always the likeliest token; default 0.1 */
-    int32_t top_k;         /* 0: off; default 40 */
-    float top_p;           /* 1: off; default 0.95 */
-    float min_p;           /* 0: off; default 0.05 */
-    float repeat_penalty;  /* 1: off; default 1.1 */
-    int32_t repeat_window; /* tokens back that the penalty looks at; default 64 */
-    int32_t ignore_end;    /* not 0: go on after an end token */
-    uint64_t seed;         /* the same seed gives the same text, at any number of threads; default 0 */
-    int64_t deadline_ns;   /* 0: none */
+    int32_t max_tokens;     /* default 128 */
+    float temperature;      /* 0: always the likeliest token; default 0.1 */
+    int32_t top_k;          /* 0: off; default 40 */
+    float top_p;            /* 1: off; default 0.95 */
+    float min_p;            /* 0: off; default 0.05 */
+    float repeat_penalty;   /* 1: off; default 1.1 */
+    int32_t repeat_window;  /* tokens back that the penalty looks at; default 64 */
+    int32_t ignore_end;     /* not 0: go on after an end token */
+    uint64_t seed;          /* the same seed gives the same text, at any number of threads; default 0 */
+    int64_t deadline_ns;    /* 0: none */
     smidge_text_fn on_text; /* may be NULL */
     void *user;
 } smidge_generate_options;
@@ -215,7 +218,7 @@ typedef enum smidge_finish {
 
 typedef struct smidge_generate_result {
     size_t size;
-    int32_t finish;        /* smidge_finish */
+    int32_t finish; /* smidge_finish */
     int32_t prompt_tokens;
     int32_t cached_tokens; /* of the prompt, that were not computed again */
     int32_t tokens;        /* generated */
@@ -228,7 +231,8 @@ typedef struct smidge_generate_result {
  * Errors: INVALID, CONTEXT, DEADLINE, CANCELLED, MODEL, NOMEM. */
 SMIDGE_API smidge_status smidge_generate(smidge_session *session, const smidge_span *spans, size_t span_count,
                                          const smidge_generate_options *options,
-                                         smidge_generate_result *ret_result, smidge_error *error) SMIDGE_MUST_CHECK;
+                                         smidge_generate_result *ret_result, smidge_error *error)
+    SMIDGE_MUST_CHECK;
 
 /* ---- Classifying ------------------------------------------------------------------------------------- */
 
@@ -254,6 +258,8 @@ typedef enum smidge_answer {
 
 /* "ok", "abstain", "expired", "deadline", "invalid_input", "model_error"; static. */
 SMIDGE_API const char *smidge_answer_name(smidge_answer answer);
+/* The answer that a call which failed with this status stands for. */
+SMIDGE_API smidge_answer smidge_answer_for(smidge_status status);
 
 typedef struct smidge_classify_options {
     size_t size;
@@ -286,7 +292,8 @@ typedef struct smidge_classify_result {
 SMIDGE_API smidge_status smidge_classify(smidge_session *session, const smidge_labels *labels,
                                          const smidge_span *spans, size_t span_count,
                                          const smidge_classify_options *options,
-                                         smidge_classify_result *ret_result, smidge_error *error) SMIDGE_MUST_CHECK;
+                                         smidge_classify_result *ret_result, smidge_error *error)
+    SMIDGE_MUST_CHECK;
 
 #ifdef __cplusplus
 }

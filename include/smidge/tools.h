@@ -71,20 +71,22 @@ typedef struct smidge_tensor_info {
 typedef struct smidge_key_info {
     size_t size;
     char name[128];
-    char type[32];   /* "u32", "string", "array of f32" */
-    char value[256]; /* as text, cut with "..." where it is longer; of arrays the length and the first elements */
+    char type[32]; /* "u32", "string", "array of f32" */
+    char value
+        [256]; /* as text, cut with "..." where it is longer; of arrays the length and the first elements */
 } smidge_key_info;
 
 /* In the file's order. Errors: INVALID (no such number). */
-SMIDGE_API smidge_status smidge_file_tensor(const smidge_file *file, uint64_t number, smidge_tensor_info *ret_info,
-                                            smidge_error *error) SMIDGE_MUST_CHECK;
+SMIDGE_API smidge_status smidge_file_tensor(const smidge_file *file, uint64_t number,
+                                            smidge_tensor_info *ret_info, smidge_error *error)
+    SMIDGE_MUST_CHECK;
 SMIDGE_API smidge_status smidge_file_key(const smidge_file *file, uint64_t number, smidge_key_info *ret_info,
                                          smidge_error *error) SMIDGE_MUST_CHECK;
 
 /* As smidge_tokenize, for a file that needs no more than a vocabulary. */
 SMIDGE_API smidge_status smidge_file_tokenize(smidge_file *file, const smidge_span *spans, size_t span_count,
-                                              int32_t *ret_ids, size_t room, size_t *ret_count, smidge_error *error)
-    SMIDGE_MUST_CHECK;
+                                              int32_t *ret_ids, size_t room, size_t *ret_count,
+                                              smidge_error *error) SMIDGE_MUST_CHECK;
 /* How the vocabulary spells a token; valid until the file is closed; "" and 0 for unknown ids. */
 SMIDGE_API const char *smidge_file_token(smidge_file *file, int32_t id, size_t *ret_size);
 
@@ -104,9 +106,9 @@ SMIDGE_API void smidge_cpu_describe(smidge_cpu_info *ret_info);
 
 /* Puts `prompt_tokens` random tokens through an emptied session, then decodes `tokens` more one by one (either may
  * be 0), and says how long each took. Errors: CONTEXT, INVALID, CANCELLED. */
-SMIDGE_API smidge_status smidge_measure(smidge_session *session, int32_t prompt_tokens, int32_t tokens, uint64_t seed,
-                                        int64_t *ret_prompt_ns, int64_t *ret_decode_ns, smidge_error *error)
-    SMIDGE_MUST_CHECK;
+SMIDGE_API smidge_status smidge_measure(smidge_session *session, int32_t prompt_tokens, int32_t tokens,
+                                        uint64_t seed, int64_t *ret_prompt_ns, int64_t *ret_decode_ns,
+                                        smidge_error *error) SMIDGE_MUST_CHECK;
 
 #ifdef __cplusplus
 }

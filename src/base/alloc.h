@@ -41,7 +41,8 @@ typedef struct smg_arena {
     size_t used;
 } smg_arena;
 
-smidge_status smg_arena_init(smg_arena *arena, size_t size, const char *where, smidge_error *error) SMG_MUST_CHECK;
+smidge_status smg_arena_init(smg_arena *arena, size_t size, const char *where, smidge_error *error)
+    SMG_MUST_CHECK;
 void smg_arena_done(smg_arena *arena);
 /* Takes `bytes`, aligned to SMG_ALIGNMENT; with base NULL it only counts, which is how a size is asked for
  * before anything exists. NULL when the arena is full or only counting. */

@@ -25,7 +25,8 @@ static void copy_where(char *ret_where, size_t room, const char *where)
     memcpy(ret_where + 3, where + length - (room - 4), room - 3);
 }
 
-smidge_status smg_error_set(smidge_error *error, smidge_status code, const char *where, const char *format, ...)
+smidge_status smg_error_set(smidge_error *error, smidge_status code, const char *where, const char *format,
+                            ...)
 {
     if (error == NULL)
         return code;
@@ -42,9 +43,9 @@ smidge_status smg_error_set(smidge_error *error, smidge_status code, const char 
 
 smidge_status smg_error_no_memory(smidge_error *error, const char *where, size_t bytes)
 {
-    return smg_error_set(error, SMIDGE_E_NOMEM, where,
-                         "the system refused %zu bytes of memory (close other programs or take a smaller model)",
-                         bytes);
+    return smg_error_set(
+        error, SMIDGE_E_NOMEM, where,
+        "the system refused %zu bytes of memory (close other programs or take a smaller model)", bytes);
 }
 
 const char *smidge_status_name(smidge_status status)

@@ -17,8 +17,8 @@
 
 /* Fills `error` (may be NULL) and returns `code`. `where` is cut at the front when too long, so that a
  * path keeps its file name. The message reads "why (what to do)". */
-smidge_status smg_error_set(smidge_error *error, smidge_status code, const char *where, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+smidge_status smg_error_set(smidge_error *error, smidge_status code, const char *where, const char *format,
+                            ...) __attribute__((format(printf, 4, 5)));
 
 /* The failure every allocation ends in; returns SMIDGE_E_NOMEM. */
 smidge_status smg_error_no_memory(smidge_error *error, const char *where, size_t bytes);

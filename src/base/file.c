@@ -93,7 +93,8 @@ smidge_status smg_file_read(const char *path, size_t limit, char **ret_text, siz
             break;
         size += count;
         if (size > limit)
-            return smg_error_set(error, SMIDGE_E_INVALID, path, "is longer than %zu bytes (shorten it)", limit);
+            return smg_error_set(error, SMIDGE_E_INVALID, path, "is longer than %zu bytes (shorten it)",
+                                 limit);
     }
     text[size] = '\0';
     *ret_text = text;

@@ -22,8 +22,8 @@
 
 /* Why a run may have to end early. */
 typedef struct smg_stop {
-    int64_t deadline;        /* smg_clock_now() at which it is over; SMG_NEVER for none */
-    atomic_int *cancel;      /* set to 1 by another thread; NULL for none */
+    int64_t deadline;   /* smg_clock_now() at which it is over; SMG_NEVER for none */
+    atomic_int *cancel; /* set to 1 by another thread; NULL for none */
 } smg_stop;
 
 /* SMIDGE_OK, SMIDGE_E_DEADLINE or SMIDGE_E_CANCELLED, as things stand now. `stop` may be NULL. */
@@ -55,7 +55,8 @@ void smg_pool_kick(smg_pool *pool);
 
 /* Runs fn on every worker and returns when all are done. The pool must be held. Returns SMIDGE_OK, or why
  * it was stopped. */
-smidge_status smg_pool_run(smg_pool *pool, smg_pool_fn fn, void *context, const smg_stop *stop) SMG_MUST_CHECK;
+smidge_status smg_pool_run(smg_pool *pool, smg_pool_fn fn, void *context, const smg_stop *stop)
+    SMG_MUST_CHECK;
 
 /* Waits for all workers; true when the run was stopped and fn must return. Starts a new share-out. */
 bool smg_worker_barrier(smg_worker *worker) SMG_MUST_CHECK;

@@ -3,9 +3,18 @@
 /* The 16 levels of the IQ4 types: ggml's non-linear 4-bit code. */
 const int8_t smg_iq4_values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
 
-#define SMALL(text, block) {.name = text, .block_elements = SMG_QK, .block_bytes = sizeof(block), .weights = true}
-#define SUPER(text, block) {.name = text, .block_elements = SMG_QK_K, .block_bytes = sizeof(block), .weights = true}
-#define PLAIN(text, bytes) {.name = text, .block_elements = 1, .block_bytes = (bytes), .weights = true}
+#define SMALL(text, block)                                                                                   \
+    {                                                                                                        \
+        .name = text, .block_elements = SMG_QK, .block_bytes = sizeof(block), .weights = true                \
+    }
+#define SUPER(text, block)                                                                                   \
+    {                                                                                                        \
+        .name = text, .block_elements = SMG_QK_K, .block_bytes = sizeof(block), .weights = true              \
+    }
+#define PLAIN(text, bytes)                                                                                   \
+    {                                                                                                        \
+        .name = text, .block_elements = 1, .block_bytes = (bytes), .weights = true                           \
+    }
 
 static const smg_type_info types[SMG_TYPE_COUNT] = {
     [SMG_TYPE_F32] = PLAIN("F32", 4),

@@ -29,7 +29,7 @@ typedef enum smg_type {
     SMG_TYPE_COUNT = 31
 } smg_type;
 
-#define SMG_QK 32   /* elements of a small block */
+#define SMG_QK 32    /* elements of a small block */
 #define SMG_QK_K 256 /* elements of a super-block */
 
 typedef uint16_t smg_half; /* IEEE binary16 bits */
@@ -137,7 +137,8 @@ typedef struct smg_block_iq4_xs {
     uint8_t qs[128];
 } smg_block_iq4_xs;
 
-#define SMG_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " must match the file format")
+#define SMG_ASSERT_SIZE(type, bytes)                                                                         \
+    _Static_assert(sizeof(type) == (bytes), #type " must match the file format")
 SMG_ASSERT_SIZE(smg_block_q4_0, 18);
 SMG_ASSERT_SIZE(smg_block_q4_1, 20);
 SMG_ASSERT_SIZE(smg_block_q5_0, 22);

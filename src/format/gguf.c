@@ -16,9 +16,9 @@
 #define DEFAULT_ALIGNMENT 32
 
 static const uint8_t scalar_bytes[SMG_GGUF_TYPE_COUNT] = {
-    [SMG_GGUF_U8] = 1,  [SMG_GGUF_I8] = 1,   [SMG_GGUF_U16] = 2, [SMG_GGUF_I16] = 2,
-    [SMG_GGUF_U32] = 4, [SMG_GGUF_I32] = 4,  [SMG_GGUF_F32] = 4, [SMG_GGUF_BOOL] = 1,
-    [SMG_GGUF_U64] = 8, [SMG_GGUF_I64] = 8,  [SMG_GGUF_F64] = 8,
+    [SMG_GGUF_U8] = 1,  [SMG_GGUF_I8] = 1,  [SMG_GGUF_U16] = 2, [SMG_GGUF_I16] = 2,
+    [SMG_GGUF_U32] = 4, [SMG_GGUF_I32] = 4, [SMG_GGUF_F32] = 4, [SMG_GGUF_BOOL] = 1,
+    [SMG_GGUF_U64] = 8, [SMG_GGUF_I64] = 8, [SMG_GGUF_F64] = 8,
 };
 
 /* The file is walked twice: first to prove it, with keys and tensors NULL, then to fill them. */
@@ -41,7 +41,7 @@ static smidge_status truncated(walker *walk, const char *what, uint64_t number)
 
 #define DAMAGED(walk, format_, ...)                                                                          \
     smg_error_set((walk)->error, SMIDGE_E_FORMAT, (walk)->gguf->path,                                        \
-                  format_ " at byte %zu: the file is damaged (download or copy it again)", __VA_ARGS__,     \
+                  format_ " at byte %zu: the file is damaged (download or copy it again)", __VA_ARGS__,      \
                   (walk)->cursor.position)
 
 /* ---- Strings and values ------------------------------------------------------------------------------ */
@@ -52,8 +52,8 @@ static smidge_status read_text(walker *walk, uint64_t limit, const char *what, u
     if (walk->cursor.failed)
         return truncated(walk, what, number);
     if (size > limit)
-        return DAMAGED(walk, "%s %" PRIu64 " has a text of %" PRIu64 " bytes, more than %" PRIu64, what, number,
-                       size, limit);
+        return DAMAGED(walk, "%s %" PRIu64 " has a text of %" PRIu64 " bytes, more than %" PRIu64, what,
+                       number, size, limit);
     const uint8_t *data = smg_cursor_bytes(&walk->cursor, size);
     if (data == NULL)
         return truncated(walk, what, number);
@@ -70,8 +70,8 @@ static smidge_status read_array(walker *walk, uint64_t number, smg_gguf_key *key
     if (element_type >= SMG_GGUF_TYPE_COUNT || element_type == SMG_GGUF_ARRAY)
         return DAMAGED(walk, "key %" PRIu64 " is an array of unknown type %" PRIu32, number, element_type);
     if (count > SMG_GGUF_MAX_ARRAY)
-        return DAMAGED(walk, "key %" PRIu64 " is an array of %" PRIu64 " elements, more than %u", number, count,
-                       SMG_GGUF_MAX_ARRAY);
+        return DAMAGED(walk, "key %" PRIu64 " is an array of %" PRIu64 " elements, more than %u", number,
+                       count, SMG_GGUF_MAX_ARRAY);
     key->element_type = (smg_gguf_type)element_type;
     key->count = count;
     key->value = walk->cursor.data + walk->cursor.position;
@@ -156,8 +156,8 @@ static smidge_status read_shape(walker *walk, uint64_t number, smg_gguf_tensor *
     if (walk->cursor.failed)
         return truncated(walk, "tensor", number);
     if (tensor->dims < 1 || tensor->dims > SMG_GGUF_MAX_DIMS)
-        return DAMAGED(walk, "tensor %" PRIu64 " has %" PRIu32 " dimensions, not 1 to %d", number, tensor->dims,
-                       SMG_GGUF_MAX_DIMS);
+        return DAMAGED(walk, "tensor %" PRIu64 " has %" PRIu32 " dimensions, not 1 to %d", number,
+                       tensor->dims, SMG_GGUF_MAX_DIMS);
     for (uint32_t i = 0; i < SMG_GGUF_MAX_DIMS; i++)
         tensor->shape[i] = i < tensor->dims ? smg_cursor_u64(&walk->cursor) : 1;
     if (walk->cursor.failed)
@@ -176,9 +176,11 @@ static smidge_status read_tensor(walker *walk, uint64_t number, uint64_t *end, s
     const smg_type_info *info = smg_type_describe(type);
     if (info == NULL || !info->weights)
         return smg_error_set(walk->error, SMIDGE_E_UNSUPPORTED, walk->gguf->path,
-                             "tensor %.*s has type number %" PRIu32 ", which this version does not read (take the "
+                             "tensor %.*s has type number %" PRIu32
+                             ", which this version does not read (take the "
                              "model in q4_k_m, q8_0 or another of the usual types)",
-                             (int)tensor->name.size, tensor->name.data, type);
+                             (int)(tensor->name.size < 128 ? tensor->name.size : 128), tensor->name.data,
+                             type);
     tensor->type = (smg_type)type;
     uint64_t rows = 0;
     uint64_t bytes = smg_type_row_bytes(type, tensor->shape[0]);
@@ -187,8 +189,8 @@ static smidge_status read_tensor(walker *walk, uint64_t number, uint64_t *end, s
         !smg_checked_mul(bytes, rows, &tensor->bytes))
         return DAMAGED(walk, "tensor %" PRIu64 " has a shape that %s rows cannot have", number, info->name);
     if (tensor->offset % walk->gguf->alignment != 0)
-        return DAMAGED(walk, "tensor %" PRIu64 " starts at %" PRIu64 ", not a multiple of the alignment", number,
-                       tensor->offset);
+        return DAMAGED(walk, "tensor %" PRIu64 " starts at %" PRIu64 ", not a multiple of the alignment",
+                       number, tensor->offset);
     if (tensor->offset < *end)
         return DAMAGED(walk, "tensor %" PRIu64 " overlaps the one before it", number);
     if (tensor->offset != *end)
@@ -245,7 +247,8 @@ static smidge_status read_version(walker *walk)
                              "is a big-endian GGUF file (take the usual little-endian one)");
     if (gguf->version != 2 && gguf->version != 3)
         return smg_error_set(walk->error, SMIDGE_E_UNSUPPORTED, gguf->path,
-                             "is GGUF version %" PRIu32 "; versions 2 and 3 are read (convert the model again)",
+                             "is GGUF version %" PRIu32
+                             "; versions 2 and 3 are read (convert the model again)",
                              gguf->version);
     return SMIDGE_OK;
 }
@@ -259,7 +262,8 @@ static smidge_status read_header(walker *walk)
     if (walk->cursor.failed)
         return truncated(walk, "header of version", gguf->version);
     if (gguf->tensor_count > SMG_GGUF_MAX_TENSORS)
-        return DAMAGED(walk, "%" PRIu64 " tensors are more than %d", gguf->tensor_count, SMG_GGUF_MAX_TENSORS);
+        return DAMAGED(walk, "%" PRIu64 " tensors are more than %d", gguf->tensor_count,
+                       SMG_GGUF_MAX_TENSORS);
     if (gguf->key_count > SMG_GGUF_MAX_KEYS)
         return DAMAGED(walk, "%" PRIu64 " keys are more than %d", gguf->key_count, SMG_GGUF_MAX_KEYS);
     return SMIDGE_OK;
@@ -276,8 +280,8 @@ static smidge_status walk_file(walker *walk)
 
 /* ---- The second walk --------------------------------------------------------------------------------- */
 
-static smidge_status build_index(walker *walk, const char *what, const void *items, size_t stride, uint64_t count,
-                                 uint32_t **ret_index)
+static smidge_status build_index(walker *walk, const char *what, const void *items, size_t stride,
+                                 uint64_t count, uint32_t **ret_index)
 {
     smg_text twice = {0};
     if (!smg_gguf_index_new(items, stride, count, ret_index, &twice))
@@ -336,9 +340,12 @@ static smidge_status refuse_split(const smg_gguf *gguf, const char *path, uint32
     size_t length = strlen(path);
     const size_t tail = sizeof "-00001-of-00003.gguf" - 1;
     char part[4096];
-    if (length <= tail || length >= sizeof part || count > 99999)
+    char ending[64];
+    snprintf(ending, sizeof ending, "-%05" PRIu32 "-of-%05" PRIu32 ".gguf", number, count);
+    if (length <= tail || length >= sizeof part || count > 99999 || strcmp(path + length - tail, ending) != 0)
         return smg_error_set(error, SMIDGE_E_UNSUPPORTED, gguf->path,
-                             "is part %" PRIu32 " of %" PRIu32 " of a split model (join the parts into one file)",
+                             "is part %" PRIu32 " of %" PRIu32
+                             " of a split model (join the parts into one file)",
                              number, count);
     const char *missing = NULL;
     for (uint32_t i = 1; i <= count && missing == NULL; i++) {
@@ -349,12 +356,14 @@ static smidge_status refuse_split(const smg_gguf *gguf, const char *path, uint32
     }
     if (missing == NULL)
         return smg_error_set(error, SMIDGE_E_UNSUPPORTED, gguf->path,
-                             "is part %" PRIu32 " of %" PRIu32 " of a split model; all parts are here (join them "
+                             "is part %" PRIu32 " of %" PRIu32
+                             " of a split model; all parts are here (join them "
                              "into one file, with llama-gguf-split --merge)",
                              number, count);
     const char *name = strrchr(missing, '/');
     return smg_error_set(error, SMIDGE_E_UNSUPPORTED, gguf->path,
-                         "is part %" PRIu32 " of %" PRIu32 " of a split model, and %.200s is missing (fetch every "
+                         "is part %" PRIu32 " of %" PRIu32
+                         " of a split model, and %.200s is missing (fetch every "
                          "part, then join them into one file)",
                          number, count, name != NULL ? name + 1 : missing);
 }

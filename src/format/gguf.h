@@ -45,11 +45,11 @@ typedef struct smg_text {
 
 typedef struct smg_gguf_key {
     smg_text name;
-    smg_gguf_type type;          /* of the value */
-    smg_gguf_type element_type;  /* arrays: of the elements (never ARRAY) */
-    uint64_t count;              /* arrays: elements; else 1 */
-    const uint8_t *value;        /* scalars: the bytes; strings: the length, then the text; arrays: elements */
-    uint64_t value_bytes;        /* from `value`, all of it */
+    smg_gguf_type type;         /* of the value */
+    smg_gguf_type element_type; /* arrays: of the elements (never ARRAY) */
+    uint64_t count;             /* arrays: elements; else 1 */
+    const uint8_t *value;       /* scalars: the bytes; strings: the length, then the text; arrays: elements */
+    uint64_t value_bytes;       /* from `value`, all of it */
 } smg_gguf_key;
 
 typedef struct smg_gguf_tensor {

@@ -22,7 +22,8 @@ static const smg_text *name_at(const void *items, size_t stride, uint32_t place)
 }
 
 /* The slot that holds `name`, or the free one where it belongs. Entries are place + 1; 0 is free. */
-static uint32_t find_slot(const uint32_t *index, uint64_t count, const void *items, size_t stride, smg_text name)
+static uint32_t find_slot(const uint32_t *index, uint64_t count, const void *items, size_t stride,
+                          smg_text name)
 {
     uint32_t mask = slots_for(count) - 1;
     uint32_t slot = (uint32_t)XXH3_64bits(name.data, name.size) & mask;
@@ -35,7 +36,8 @@ static uint32_t find_slot(const uint32_t *index, uint64_t count, const void *ite
     return slot;
 }
 
-bool smg_gguf_index_new(const void *items, size_t stride, uint64_t count, uint32_t **ret_index, smg_text *ret_twice)
+bool smg_gguf_index_new(const void *items, size_t stride, uint64_t count, uint32_t **ret_index,
+                        smg_text *ret_twice)
 {
     uint32_t *index = smg_alloc_array(slots_for(count), sizeof *index);
     if (index == NULL)
@@ -53,7 +55,8 @@ bool smg_gguf_index_new(const void *items, size_t stride, uint64_t count, uint32
     return true;
 }
 
-uint32_t smg_gguf_index_find(const uint32_t *index, uint64_t count, const void *items, size_t stride, smg_text name)
+uint32_t smg_gguf_index_find(const uint32_t *index, uint64_t count, const void *items, size_t stride,
+                             smg_text name)
 {
     return index[find_slot(index, count, items, stride, name)] - 1; /* a free slot's 0 becomes ABSENT */
 }

@@ -25,8 +25,9 @@ const smg_gguf_key *smg_gguf_find(const smg_gguf *gguf, const char *name)
 
 const smg_gguf_tensor *smg_gguf_find_tensor(const smg_gguf *gguf, const char *name)
 {
-    uint32_t place = smg_gguf_index_find(gguf->tensor_index, gguf->tensor_count, gguf->tensors,
-                                         sizeof *gguf->tensors, (smg_text){.data = name, .size = strlen(name)});
+    uint32_t place =
+        smg_gguf_index_find(gguf->tensor_index, gguf->tensor_count, gguf->tensors, sizeof *gguf->tensors,
+                            (smg_text){.data = name, .size = strlen(name)});
     return place == SMG_GGUF_ABSENT ? NULL : &gguf->tensors[place];
 }
 

@@ -1,0 +1,95 @@
+/* What the parts of the engine share: the open model, the session, and moving a prompt into the KV cache. */
+#ifndef SMG_ENGINE_ENGINE_H
+#define SMG_ENGINE_ENGINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/thread.h"
+#include "constrain/labels.h"
+#include "fit/memory.h"
+#include "model/forward.h"
+#include "token/tokenizer.h"
+
+/* Cells beyond the context, for trying several continuations at once. */
+#define SMG_BRANCH_CELLS 32
+/* Tokens of one pass whose logits can be kept. */
+#define SMG_LOGIT_ROWS 4
+
+struct smidge_model {
+    smg_gguf gguf;
+    smg_tokenizer *tokenizer;
+    smg_model model;
+    smg_pool *pool;
+    uint64_t memory_limit;
+    bool force;
+    uint64_t vocabulary_bytes;
+    pthread_mutex_t lock;   /* guards what follows */
+    uint64_t session_bytes; /* of all sessions and prefixes */
+    uint64_t id;            /* 0: not computed yet */
+};
+
+struct smidge_prefix {
+    atomic_int holders;
+    smidge_model *model;
+    smg_arena arena;
+    smg_kv_cache cache;
+    int32_t *ids;
+    int32_t count;
+};
+
+struct smidge_session {
+    smidge_model *model;
+    smg_arena arena;
+    smidge_session_options options; /* with the defaults filled in */
+    int32_t logit_rows;
+    smg_kv_cache cache; /* context cells, then SMG_BRANCH_CELLS */
+    smg_scratch *scratch;
+    smg_row *rows;  /* [batch] */
+    float *logits;  /* [logit_rows][vocabulary] */
+    int32_t *ids;   /* [context] the tokens whose keys and values are there … */
+    int32_t count;  /* … and how many */
+    int32_t shared; /* positions below this are the prefix's; cell = position - shared */
+    smidge_prefix *prefix;
+    atomic_int cancel;
+    struct smg_candidate *candidates; /* [vocabulary] for the sampler */
+};
+
+struct smidge_labels {
+    const smidge_model *model;
+    smg_labels automaton;
+};
+
+/* ---- model_handle.c */
+
+/* Counts `bytes` more for a session or prefix, or refuses them. `kv` of them are KV cache. */
+smidge_status smg_engine_reserve(smidge_model *model, uint64_t kv, uint64_t bytes, const char *advice,
+                                 smidge_error *error) SMG_MUST_CHECK;
+void smg_engine_release(smidge_model *model, uint64_t bytes);
+
+/* ---- session.c */
+
+/* `logit_rows`: how many tokens' logits a pass may ask for; the public call has SMG_LOGIT_ROWS. */
+smidge_status smg_session_new(smidge_model *model, const smidge_session_options *options, int32_t logit_rows,
+                              smidge_session **ret_session, smidge_error *error) SMG_MUST_CHECK;
+
+/* A stop for a call on this session. */
+smg_stop smg_session_stop(smidge_session *session, int64_t deadline_ns);
+/* Ends a call: takes back the cancellation that it answered, and turns a stop into a message. */
+smidge_status smg_session_finish(smidge_session *session, smidge_status status, const smg_stop *stop,
+                                 smidge_error *error) SMG_MUST_CHECK;
+
+/* ---- prefill.c */
+
+/* Makes the cache hold exactly `ids`, computing only what is not there already and always at least the last
+ * token, whose logits end up in session->logits. *ret_cached is how many were there. On a stop the tokens that were
+ * finished stay. */
+smidge_status smg_session_prefill(smidge_session *session, const int32_t *ids, int32_t count,
+                                  const smg_stop *stop, int32_t *ret_cached) SMG_MUST_CHECK;
+/* One more token; its logits in session->logits. */
+smidge_status smg_session_decode(smidge_session *session, int32_t id, const smg_stop *stop) SMG_MUST_CHECK;
+
+/* The list of what a token of this session attends to; returns how many segments. */
+int32_t smg_session_segments(smidge_session *session, smg_segment ret_segments[2]);
+
+#endif

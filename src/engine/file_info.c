@@ -1,0 +1,348 @@
+/* Model files looked at from outside: the inspecting half of smidge/tools.h. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/thread.h"
+#include "cpu/cpu.h"
+#include "engine/options.h"
+#include "engine/prompt.h"
+#include "model/model.h"
+#include "quant/dequantize.h"
+#include "smidge/tools.h"
+#include "token/tokenizer.h"
+
+struct smidge_file {
+    smg_gguf gguf;
+    smg_tokenizer *tokenizer; /* built when first asked for */
+};
+
+smidge_status smidge_file_open(const char *path, smidge_file **ret_file, smidge_error *error)
+{
+    smidge_file *file = smg_alloc(sizeof *file);
+    if (file == NULL)
+        return smg_error_no_memory(error, path, sizeof *file);
+    smidge_status status = smg_gguf_open(path, &file->gguf, error);
+    if (status != SMIDGE_OK) {
+        smg_free(file);
+        return status;
+    }
+    *ret_file = file;
+    return SMIDGE_OK;
+}
+
+void smidge_file_close(smidge_file *file)
+{
+    if (file == NULL)
+        return;
+    smg_tokenizer_free(file->tokenizer);
+    smg_gguf_close(&file->gguf);
+    smg_free(file);
+}
+
+/* ---- Checking ----------------------------------------------------------------------------------------- */
+
+static smidge_status need_tokenizer(smidge_file *file, smidge_error *error)
+{
+    return file->tokenizer != NULL ? SMIDGE_OK : smg_tokenizer_new(&file->gguf, &file->tokenizer, error);
+}
+
+smidge_status smidge_file_check(smidge_file *file, smidge_error *error)
+{
+    SMG_CLEANUP(smg_model_done) smg_model model = {0};
+    SMG_TRY(smg_model_load(&file->gguf, 0, &model, error));
+    SMG_TRY(need_tokenizer(file, error));
+    if (smg_tokenizer_size(file->tokenizer) != model.shape.vocabulary)
+        return smg_error_set(error, SMIDGE_E_FORMAT, file->gguf.path,
+                             "has %" PRId32 " tokens in its vocabulary and %" PRId32
+                             " rows in token_embd.weight "
+                             "(convert the model again)",
+                             smg_tokenizer_size(file->tokenizer), model.shape.vocabulary);
+    return SMIDGE_OK;
+}
+
+/* Rows are decoded a piece at a time, so that no tensor is too long for the buffer. */
+static bool all_finite(const smg_gguf_tensor *tensor)
+{
+    enum { PIECE = 4096 }; /* a multiple of every block */
+    float x[PIECE];
+    uint64_t piece_bytes = smg_type_row_bytes(tensor->type, PIECE);
+    uint64_t row_bytes = smg_type_row_bytes(tensor->type, tensor->shape[0]);
+    uint64_t rows = tensor->bytes / row_bytes;
+    for (uint64_t row = 0; row < rows; row++) {
+        const uint8_t *data = tensor->data + row * row_bytes;
+        for (uint64_t at = 0; at < tensor->shape[0]; at += PIECE, data += piece_bytes) {
+            uint64_t count = tensor->shape[0] - at < PIECE ? tensor->shape[0] - at : PIECE;
+            smg_dequantize_row(tensor->type, data, x, (int64_t)count);
+            for (uint64_t i = 0; i < count; i++) {
+                if (!isfinite(x[i]))
+                    return false;
+            }
+        }
+    }
+    return true;
+}
+
+smidge_status smidge_file_verify(smidge_file *file, smidge_error *error)
+{
+    for (uint64_t i = 0; i < file->gguf.tensor_count; i++) {
+        const smg_gguf_tensor *tensor = &file->gguf.tensors[i];
+        if (!all_finite(tensor))
+            return smg_error_set(
+                error, SMIDGE_E_FORMAT, file->gguf.path,
+                "tensor %.*s holds something that is not a finite number: the file is damaged "
+                "(download or convert it again)",
+                (int)tensor->name.size, tensor->name.data);
+    }
+    return SMIDGE_OK;
+}
+
+/* ---- Describing --------------------------------------------------------------------------------------- */
+
+static void copy_text(char *ret_text, size_t room, smg_text text)
+{
+    size_t size = text.size < room - 1 ? text.size : room - 1;
+    memcpy(ret_text, text.data, size);
+    ret_text[size] = '\0';
+}
+
+static void copy_key(const smg_gguf *gguf, const char *name, char *ret_text, size_t room)
+{
+    smg_text text = {.data = "", .size = 0};
+    /* A wrong type leaves it empty: describing never fails. */
+    (void)!smg_gguf_get_text(gguf, name, &text, NULL, NULL);
+    copy_text(ret_text, room, text);
+}
+
+static void describe_tokenizer(const smg_gguf *gguf, char *ret_text, size_t room)
+{
+    char pre[24];
+    copy_key(gguf, "tokenizer.ggml.model", ret_text, room);
+    copy_key(gguf, "tokenizer.ggml.pre", pre, sizeof pre);
+    if (pre[0] != '\0' && strcmp(ret_text, "gpt2") == 0) {
+        size_t length = strlen(ret_text);
+        snprintf(ret_text + length, room - length, "/%s", pre);
+    }
+}
+
+void smidge_file_describe(smidge_file *file, smidge_file_info *ret_info)
+{
+    const smg_gguf *gguf = &file->gguf;
+    smidge_file_info info = {
+        .version = gguf->version,
+        .alignment = gguf->alignment,
+        .file_bytes = gguf->file.size,
+        .key_count = gguf->key_count,
+        .tensor_count = gguf->tensor_count,
+        .runs = smidge_file_check(file, NULL) == SMIDGE_OK,
+    };
+    for (uint64_t i = 0; i < gguf->tensor_count; i++) {
+        const smg_gguf_tensor *tensor = &gguf->tensors[i];
+        info.tensor_bytes += tensor->bytes;
+        info.parameters += tensor->shape[0] * tensor->shape[1] * tensor->shape[2] * tensor->shape[3];
+    }
+    copy_key(gguf, "general.architecture", info.architecture, sizeof info.architecture);
+    copy_key(gguf, "general.name", info.name, sizeof info.name);
+    describe_tokenizer(gguf, info.tokenizer, sizeof info.tokenizer);
+    snprintf(info.type, sizeof info.type, "%s", smg_gguf_file_type(gguf));
+    snprintf(info.id, sizeof info.id, "%016" PRIx64, smg_model_id(gguf));
+    smg_shape shape;
+    if (info.runs && smg_shape_read(gguf, &shape, NULL) == SMIDGE_OK) {
+        info.layers = shape.layers;
+        info.width = shape.width;
+        info.feed_forward = shape.feed_forward;
+        info.heads = shape.heads;
+        info.kv_heads = shape.kv_heads;
+        info.head_size = shape.head_size;
+        info.vocabulary = shape.vocabulary;
+        info.context = shape.context;
+        info.window = shape.window;
+    }
+    smg_result_write(ret_info, &info, sizeof info);
+}
+
+smidge_status smidge_file_tensor(const smidge_file *file, uint64_t number, smidge_tensor_info *ret_info,
+                                 smidge_error *error)
+{
+    if (number >= file->gguf.tensor_count)
+        return smg_error_set(error, SMIDGE_E_INVALID, file->gguf.path, "has no tensor number %" PRIu64,
+                             number);
+    const smg_gguf_tensor *tensor = &file->gguf.tensors[number];
+    smidge_tensor_info info = {.dims = tensor->dims, .bytes = tensor->bytes, .offset = tensor->offset};
+    copy_text(info.name, sizeof info.name, tensor->name);
+    snprintf(info.type, sizeof info.type, "%s", smg_type_describe(tensor->type)->name);
+    memcpy(info.shape, tensor->shape, sizeof info.shape);
+    smg_result_write(ret_info, &info, sizeof info);
+    return SMIDGE_OK;
+}
+
+/* ---- Keys as text ------------------------------------------------------------------------------------- */
+
+typedef struct writer {
+    char *text;
+    size_t room;
+    size_t used;
+    bool cut;
+} writer;
+
+static void write_format(writer *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void write_format(writer *out, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(out->text + out->used, out->room - out->used, format, arguments);
+    va_end(arguments);
+    if (length < 0)
+        return;
+    out->cut = out->cut || (size_t)length >= out->room - out->used;
+    out->used = out->cut ? out->room - 1 : out->used + (size_t)length;
+}
+
+/* One line, whatever the file holds. */
+static void write_string(writer *out, smg_text text)
+{
+    for (size_t i = 0; i < text.size && !out->cut; i++) {
+        unsigned char byte = (unsigned char)text.data[i];
+        if (byte == '\n')
+            write_format(out, "\\n");
+        else if (byte < 0x20 || byte == 0x7f)
+            write_format(out, "\\x%02x", byte);
+        else
+            write_format(out, "%c", byte);
+    }
+}
+
+static int64_t load_signed(const uint8_t *bytes, int width)
+{
+    uint64_t value = 0;
+    for (int i = width - 1; i >= 0; i--)
+        value = value << 8 | bytes[i];
+    uint64_t sign = UINT64_C(1) << (width * 8 - 1);
+    return (int64_t)((value ^ sign) - sign);
+}
+
+static void write_scalar(writer *out, smg_gguf_type type, const uint8_t *bytes)
+{
+    float single = 0.0F;
+    double wide = 0.0;
+    switch (type) {
+    case SMG_GGUF_U8:
+    case SMG_GGUF_BOOL:
+        if (type == SMG_GGUF_BOOL)
+            write_format(out, "%s", bytes[0] != 0 ? "true" : "false");
+        else
+            write_format(out, "%u", bytes[0]);
+        break;
+    case SMG_GGUF_I8:
+        write_format(out, "%" PRId64, load_signed(bytes, 1));
+        break;
+    case SMG_GGUF_U16:
+        write_format(out, "%" PRIu64, (uint64_t)load_signed(bytes, 2) & UINT16_MAX);
+        break;
+    case SMG_GGUF_I16:
+        write_format(out, "%" PRId64, load_signed(bytes, 2));
+        break;
+    case SMG_GGUF_U32:
+        write_format(out, "%" PRIu64, (uint64_t)load_signed(bytes, 4) & UINT32_MAX);
+        break;
+    case SMG_GGUF_I32:
+        write_format(out, "%" PRId64, load_signed(bytes, 4));
+        break;
+    case SMG_GGUF_U64:
+        write_format(out, "%" PRIu64, (uint64_t)load_signed(bytes, 8));
+        break;
+    case SMG_GGUF_I64:
+        write_format(out, "%" PRId64, load_signed(bytes, 8));
+        break;
+    case SMG_GGUF_F32:
+        memcpy(&single, bytes, sizeof single);
+        write_format(out, "%.7g", (double)single);
+        break;
+    case SMG_GGUF_F64:
+        memcpy(&wide, bytes, sizeof wide);
+        write_format(out, "%.15g", wide);
+        break;
+    default:
+        break;
+    }
+}
+
+static void write_array(writer *out, const smg_gguf_key *key)
+{
+    enum { SHOWN = 6 };
+    write_format(out, "%" PRIu64 ": [", key->count);
+    uint64_t position = 0;
+    size_t width = key->count == 0 ? 0 : (size_t)(key->value_bytes / key->count);
+    for (uint64_t i = 0; i < key->count && i < SHOWN; i++) {
+        write_format(out, "%s", i > 0 ? ", " : "");
+        smg_text text;
+        if (key->element_type != SMG_GGUF_STRING)
+            write_scalar(out, key->element_type, key->value + i * width);
+        else if (smg_gguf_next_text(key, &position, &text))
+            write_string(out, text);
+    }
+    write_format(out, "%s]", key->count > SHOWN ? ", ..." : "");
+}
+
+smidge_status smidge_file_key(const smidge_file *file, uint64_t number, smidge_key_info *ret_info,
+                              smidge_error *error)
+{
+    if (number >= file->gguf.key_count)
+        return smg_error_set(error, SMIDGE_E_INVALID, file->gguf.path, "has no key number %" PRIu64, number);
+    const smg_gguf_key *key = &file->gguf.keys[number];
+    smidge_key_info info = {0};
+    copy_text(info.name, sizeof info.name, key->name);
+    writer out = {.text = info.value, .room = sizeof info.value};
+    if (key->type == SMG_GGUF_ARRAY) {
+        snprintf(info.type, sizeof info.type, "array of %s", smg_gguf_type_name(key->element_type));
+        write_array(&out, key);
+    } else {
+        snprintf(info.type, sizeof info.type, "%s", smg_gguf_type_name(key->type));
+        if (key->type == SMG_GGUF_STRING)
+            write_string(&out, (smg_text){.data = (const char *)key->value + 8,
+                                          .size = (size_t)key->value_bytes - 8});
+        else
+            write_scalar(&out, key->type, key->value);
+    }
+    if (out.cut)
+        memcpy(info.value + sizeof info.value - 4, "...", 4);
+    smg_result_write(ret_info, &info, sizeof info);
+    return SMIDGE_OK;
+}
+
+/* ---- Tokens ------------------------------------------------------------------------------------------- */
+
+smidge_status smidge_file_tokenize(smidge_file *file, const smidge_span *spans, size_t span_count,
+                                   int32_t *ret_ids, size_t room, size_t *ret_count, smidge_error *error)
+{
+    SMG_TRY(need_tokenizer(file, error));
+    return smg_prompt_fill(file->tokenizer, spans, span_count, ret_ids, room, ret_count, error);
+}
+
+const char *smidge_file_token(smidge_file *file, int32_t id, size_t *ret_size)
+{
+    smg_text name = {.data = "", .size = 0};
+    if (need_tokenizer(file, NULL) == SMIDGE_OK)
+        name = smg_tokenizer_name(file->tokenizer, id);
+    *ret_size = name.size;
+    return name.data;
+}
+
+/* ---- The processor ------------------------------------------------------------------------------------ */
+
+void smidge_cpu_describe(smidge_cpu_info *ret_info)
+{
+    smidge_cpu_info info = {.cores = smg_thread_cores()};
+    smg_cpu_model_name(info.model, sizeof info.model);
+    snprintf(info.best, sizeof info.best, "%s", smg_cpu_path_name(smg_cpu_mask()));
+    uint32_t masks[8];
+    int steps = smg_cpu_steps(masks);
+    writer out = {.text = info.paths, .room = sizeof info.paths};
+    for (int i = 0; i < steps; i++)
+        write_format(&out, "%s%s", i > 0 ? " " : "", smg_cpu_path_name(masks[i]));
+    smg_result_write(ret_info, &info, sizeof info);
+}

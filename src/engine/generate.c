@@ -1,0 +1,157 @@
+#include <inttypes.h>
+#include <math.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "engine/engine.h"
+#include "engine/options.h"
+#include "engine/prompt.h"
+#include "engine/sampler.h"
+
+/* Longer than any piece of text that one token adds, times what replacing broken bytes can make of it. */
+#define TEXT_ROOM 4096
+
+void smidge_generate_options_init(smidge_generate_options *options)
+{
+    *options = (smidge_generate_options){
+        .size = sizeof *options,
+        .max_tokens = 128,
+        .temperature = 0.1F,
+        .top_k = 40,
+        .top_p = 0.95F,
+        .min_p = 0.05F,
+        .repeat_penalty = 1.1F,
+        .repeat_window = 64,
+    };
+}
+
+static smidge_status check_options(const smidge_generate_options *options, smidge_error *error)
+{
+    const struct {
+        const char *name;
+        bool right;
+        const char *range;
+    } rules[] = {
+        {"max_tokens", options->max_tokens >= 1, "at least 1"},
+        {"temperature", options->temperature >= 0.0F && isfinite(options->temperature), "0 or more"},
+        {"top_k", options->top_k >= 0, "0 or more"},
+        {"top_p", options->top_p > 0.0F && options->top_p <= 1.0F, "above 0, at most 1"},
+        {"min_p", options->min_p >= 0.0F && options->min_p <= 1.0F, "from 0 to 1"},
+        {"repeat_penalty", options->repeat_penalty > 0.0F && isfinite(options->repeat_penalty), "above 0"},
+        {"repeat_window", options->repeat_window >= 0, "0 or more"},
+    };
+    for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+        if (!rules[i].right)
+            return smg_error_set(error, SMIDGE_E_INVALID, rules[i].name, "must be %s", rules[i].range);
+    }
+    return SMIDGE_OK;
+}
+
+/* One call of smidge_generate. */
+typedef struct generation {
+    smidge_session *session;
+    smidge_generate_options options;
+    smidge_generate_result result;
+    smg_stop stop;
+    smg_sampler sampler;
+    smg_utf8_stream stream;
+    smidge_error *error;
+} generation;
+
+/* False when the callback asks to stop. */
+static bool emit(generation *run, smg_text bytes)
+{
+    char text[TEXT_ROOM];
+    const size_t most = TEXT_ROOM / 3 - 3;
+    for (size_t at = 0; at < bytes.size; at += most) {
+        size_t part = bytes.size - at < most ? bytes.size - at : most;
+        size_t size = smg_utf8_stream_feed(&run->stream, bytes.data + at, part, text);
+        if (size > 0 && run->options.on_text != NULL &&
+            run->options.on_text(run->options.user, text, size) != 0)
+            return false;
+    }
+    return true;
+}
+
+/* Chooses a token, gives out its text, and says in result.finish whether it was the last. */
+static smidge_status step(generation *run, int32_t *ret_id)
+{
+    smidge_session *session = run->session;
+    int32_t id = smg_sampler_choose(&run->sampler, session->logits, session->model->model.shape.vocabulary,
+                                    session->ids, session->count, session->candidates);
+    if (id < 0)
+        return smg_error_set(
+            run->error, SMIDGE_E_MODEL, session->model->gguf.path,
+            "computed something that is not a number (the file may be damaged: smidge inspect "
+            "--verify)");
+    if (smg_tokenizer_is_end(session->model->tokenizer, id) && run->options.ignore_end == 0) {
+        run->result.finish = SMIDGE_FINISH_END;
+        return SMIDGE_OK;
+    }
+    run->result.tokens++;
+    if (!emit(run, smg_tokenizer_bytes(session->model->tokenizer, id)))
+        run->result.finish = SMIDGE_FINISH_STOPPED;
+    else if (run->result.tokens >= run->options.max_tokens)
+        run->result.finish = SMIDGE_FINISH_LENGTH;
+    *ret_id = id;
+    return SMIDGE_OK;
+}
+
+static smidge_status generate(generation *run, const int32_t *ids, int32_t count)
+{
+    smidge_session *session = run->session;
+    int64_t started = smg_clock_now();
+    SMG_TRY(smg_session_prefill(session, ids, count, &run->stop, &run->result.cached_tokens));
+    int64_t prefilled = smg_clock_now();
+    run->result.prefill_ns = prefilled - started;
+    for (;;) {
+        int32_t id = 0;
+        SMG_TRY(step(run, &id));
+        run->result.decode_ns = smg_clock_now() - prefilled;
+        if (run->result.finish != SMIDGE_FINISH_NONE)
+            return SMIDGE_OK;
+        SMG_TRY(smg_session_decode(session, id, &run->stop));
+    }
+}
+
+static smidge_status check_context(const generation *run, size_t count)
+{
+    int32_t context = run->session->options.context;
+    if (count + (size_t)run->options.max_tokens <= (size_t)context)
+        return SMIDGE_OK;
+    return smg_error_set(run->error, SMIDGE_E_CONTEXT, "prompt",
+                         "%zu tokens and an answer of up to %" PRId32 " do not fit the context of %" PRId32
+                         " (shorten the prompt, ask for fewer tokens or take a larger context)",
+                         count, run->options.max_tokens, context);
+}
+
+static smidge_status run_generation(generation *run, const smidge_span *spans, size_t span_count)
+{
+    SMG_TRY(check_options(&run->options, run->error));
+    smg_ids list = {0};
+    SMG_TRY(smg_prompt_tokenize(run->session->model->tokenizer, spans, span_count, &list, run->error));
+    SMG_CLEANUP(smg_free_ptr) int32_t *ids = list.ids;
+    run->result.prompt_tokens = (int32_t)list.count;
+    SMG_TRY(check_context(run, list.count));
+    smg_sampler_init(&run->sampler, &run->options);
+    smidge_status status = generate(run, ids, (int32_t)list.count);
+    char rest[TEXT_ROOM];
+    size_t size = smg_utf8_stream_finish(&run->stream, rest);
+    if (size > 0 && run->options.on_text != NULL && run->result.finish != SMIDGE_FINISH_STOPPED)
+        (void)run->options.on_text(run->options.user, rest, size);
+    return status;
+}
+
+smidge_status smidge_generate(smidge_session *session, const smidge_span *spans, size_t span_count,
+                              const smidge_generate_options *options, smidge_generate_result *ret_result,
+                              smidge_error *error)
+{
+    generation run = {.session = session, .error = error};
+    smidge_generate_options_init(&run.options);
+    SMG_TRY(smg_options_read(&run.options, sizeof run.options, options, "generate options", error));
+    run.stop = smg_session_stop(session, run.options.deadline_ns);
+    smidge_status status =
+        smg_session_finish(session, run_generation(&run, spans, span_count), &run.stop, error);
+    smg_result_write(ret_result, &run.result, sizeof run.result);
+    return status;
+}

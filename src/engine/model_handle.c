@@ -1,0 +1,186 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/clock.h"
+#include "cpu/cpu.h"
+#include "engine/engine.h"
+#include "engine/options.h"
+#include "engine/prompt.h"
+
+void smidge_model_options_init(smidge_model_options *options)
+{
+    *options = (smidge_model_options){.size = sizeof *options};
+}
+
+/* ---- Memory ------------------------------------------------------------------------------------------- */
+
+static smidge_status check_memory(const smidge_model *model, uint64_t sessions, uint64_t kv, uint64_t bytes,
+                                  const char *advice, smidge_error *error)
+{
+    const smg_memory_need need = {
+        .weights = model->gguf.file.size,
+        .vocabulary = model->vocabulary_bytes,
+        .kv = kv,
+        .scratch = sessions + bytes - kv,
+    };
+    smg_memory_limits limits;
+    smg_memory_read("", &limits);
+    limits.own = model->memory_limit == 0 ? SMG_MEMORY_UNKNOWN : model->memory_limit;
+    return smg_memory_check(&need, sessions + model->vocabulary_bytes, &limits, model->force,
+                            model->gguf.path, advice, error);
+}
+
+smidge_status smg_engine_reserve(smidge_model *model, uint64_t kv, uint64_t bytes, const char *advice,
+                                 smidge_error *error)
+{
+    pthread_mutex_lock(&model->lock);
+    smidge_status status = check_memory(model, model->session_bytes, kv, bytes, advice, error);
+    if (status == SMIDGE_OK)
+        model->session_bytes += bytes;
+    pthread_mutex_unlock(&model->lock);
+    return status;
+}
+
+void smg_engine_release(smidge_model *model, uint64_t bytes)
+{
+    pthread_mutex_lock(&model->lock);
+    model->session_bytes -= bytes;
+    pthread_mutex_unlock(&model->lock);
+}
+
+/* ---- Opening ------------------------------------------------------------------------------------------ */
+
+static smidge_status choose_cpu(const char *name, uint32_t *ret_mask, smidge_error *error)
+{
+    if (name == NULL)
+        name = "auto";
+    if (!smg_cpu_path_parse(name, ret_mask))
+        return smg_error_set(
+            error, SMIDGE_E_INVALID, "cpu",
+            "\"%.32s\" is not a kernel path of this machine (take auto; smidge inspect --cpu lists "
+            "them)",
+            name);
+    return SMIDGE_OK;
+}
+
+static smidge_status choose_threads(int32_t wanted, int *ret_threads, smidge_error *error)
+{
+    if (wanted < 0 || wanted > SMG_THREADS_MAX)
+        return smg_error_set(error, SMIDGE_E_INVALID, "threads", "%" PRId32 " is not between 1 and %d",
+                             wanted, SMG_THREADS_MAX);
+    int cores = smg_thread_cores();
+    int most = cores - 1 < SMG_THREADS_MAX ? cores - 1 : SMG_THREADS_MAX;
+    *ret_threads = wanted > 0 ? wanted : most > 1 ? most : 1;
+    return SMIDGE_OK;
+}
+
+static smidge_status check_vocabulary(const smidge_model *model, smidge_error *error)
+{
+    int32_t tokens = smg_tokenizer_size(model->tokenizer);
+    if (tokens == model->model.shape.vocabulary)
+        return SMIDGE_OK;
+    return smg_error_set(error, SMIDGE_E_FORMAT, model->gguf.path,
+                         "has %" PRId32 " tokens in its vocabulary and %" PRId32 " rows in token_embd.weight "
+                         "(convert the model again)",
+                         tokens, model->model.shape.vocabulary);
+}
+
+static smidge_status open_parts(smidge_model *model, const char *path, const smidge_model_options *options,
+                                smidge_error *error)
+{
+    uint32_t cpu_mask = 0;
+    int threads = 1;
+    const smg_stop stop = {.deadline = options->deadline_ns == 0 ? SMG_NEVER : options->deadline_ns};
+    SMG_TRY(choose_cpu(options->cpu, &cpu_mask, error));
+    SMG_TRY(choose_threads(options->threads, &threads, error));
+    SMG_TRY(smg_stop_report(&stop, path, error));
+    SMG_TRY(smg_gguf_open(path, &model->gguf, error));
+    SMG_TRY(smg_model_load(&model->gguf, cpu_mask, &model->model, error));
+    model->vocabulary_bytes = smg_tokenizer_memory(&model->gguf);
+    SMG_TRY(check_memory(model, 0, 0, 0, "take a smaller model or type", error));
+    SMG_TRY(smg_stop_report(&stop, path, error));
+    SMG_TRY(smg_tokenizer_new(&model->gguf, &model->tokenizer, error));
+    SMG_TRY(check_vocabulary(model, error));
+    SMG_TRY(smg_stop_report(&stop, path, error));
+    return smg_pool_new(threads, &model->pool, error);
+}
+
+smidge_status smidge_model_open(const char *path, const smidge_model_options *options,
+                                smidge_model **ret_model, smidge_error *error)
+{
+    smidge_model_options complete;
+    smidge_model_options_init(&complete);
+    SMG_TRY(smg_options_read(&complete, sizeof complete, options, "model options", error));
+    smidge_model *model = smg_alloc(sizeof *model);
+    if (model == NULL)
+        return smg_error_no_memory(error, path, sizeof *model);
+    pthread_mutex_init(&model->lock, NULL);
+    model->memory_limit = complete.memory_limit;
+    model->force = complete.force != 0;
+    smidge_status status = open_parts(model, path, &complete, error);
+    if (status != SMIDGE_OK) {
+        smidge_model_close(model);
+        return status;
+    }
+    *ret_model = model;
+    return SMIDGE_OK;
+}
+
+void smidge_model_close(smidge_model *model)
+{
+    if (model == NULL)
+        return;
+    smg_pool_free(model->pool);
+    smg_tokenizer_free(model->tokenizer);
+    smg_model_done(&model->model);
+    smg_gguf_close(&model->gguf);
+    pthread_mutex_destroy(&model->lock);
+    smg_free(model);
+}
+
+/* ---- Describing --------------------------------------------------------------------------------------- */
+
+void smidge_model_id(smidge_model *model, char ret_id[17])
+{
+    pthread_mutex_lock(&model->lock);
+    if (model->id == 0)
+        model->id = smg_model_id(&model->gguf);
+    snprintf(ret_id, 17, "%016" PRIx64, model->id);
+    pthread_mutex_unlock(&model->lock);
+}
+
+static void copy_text(char *ret_text, size_t room, smg_text text)
+{
+    size_t size = text.size < room - 1 ? text.size : room - 1;
+    memcpy(ret_text, text.data, size);
+    ret_text[size] = '\0';
+}
+
+void smidge_model_describe(const smidge_model *model, smidge_model_info *ret_info)
+{
+    smidge_model_info info = {
+        .file_bytes = model->gguf.file.size,
+        .parameters = model->model.weights.parameters,
+        .vocabulary = model->model.shape.vocabulary,
+        .context = model->model.shape.context,
+        .threads = smg_pool_threads(model->pool),
+    };
+    smg_text name = {.data = "", .size = 0};
+    /* A name of another type is no reason to fail here: it stays empty. */
+    (void)!smg_gguf_get_text(&model->gguf, "general.name", &name, NULL, NULL);
+    copy_text(info.name, sizeof info.name, name);
+    snprintf(info.architecture, sizeof info.architecture, "%s", model->model.shape.architecture->name);
+    snprintf(info.type, sizeof info.type, "%s", smg_gguf_file_type(&model->gguf));
+    snprintf(info.cpu, sizeof info.cpu, "%s", smg_cpu_path_name(model->model.kernels.cpu_mask));
+    smg_result_write(ret_info, &info, sizeof info);
+}
+
+/* ---- Text --------------------------------------------------------------------------------------------- */
+
+smidge_status smidge_tokenize(const smidge_model *model, const smidge_span *spans, size_t span_count,
+                              int32_t *ret_ids, size_t room, size_t *ret_count, smidge_error *error)
+{
+    return smg_prompt_fill(model->tokenizer, spans, span_count, ret_ids, room, ret_count, error);
+}

@@ -1,0 +1,85 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "engine/engine.h"
+
+int32_t smg_session_segments(smidge_session *session, smg_segment ret_segments[2])
+{
+    int32_t count = 0;
+    if (session->shared > 0)
+        ret_segments[count++] = (smg_segment){.cache = &session->prefix->cache, .count = session->shared};
+    ret_segments[count++] = (smg_segment){.cache = &session->cache,
+                                          .position = session->shared,
+                                          .count = INT32_MAX - session->shared};
+    return count;
+}
+
+static int32_t common_run(const int32_t *a, int32_t a_count, const int32_t *b, int32_t b_count)
+{
+    int32_t least = a_count < b_count ? a_count : b_count;
+    int32_t same = 0;
+    while (same < least && a[same] == b[same])
+        same++;
+    return same;
+}
+
+/* Keeps as much of what is computed as the new ids begin with: the session's own past, or the prefix. */
+static void rewind_to(smidge_session *session, const int32_t *ids, int32_t count)
+{
+    /* The last token goes through the model in any case: its logits are what is asked for. */
+    int32_t own = common_run(session->ids, session->count, ids, count - 1);
+    const smidge_prefix *prefix = session->prefix;
+    int32_t common = prefix == NULL ? 0 : common_run(prefix->ids, prefix->count, ids, count - 1);
+    if (common > own) {
+        memcpy(session->ids, prefix->ids, (size_t)common * sizeof *ids);
+        session->count = common;
+        session->shared = common;
+        return;
+    }
+    session->count = own;
+    session->shared = session->shared < own ? session->shared : own;
+}
+
+/* The next `count` tokens in one pass; logits of the last where `wanted`. */
+static smidge_status run_chunk(smidge_session *session, const int32_t *ids, int32_t count, bool wanted,
+                               const smg_stop *stop)
+{
+    smg_segment segments[2];
+    int32_t segment_count = smg_session_segments(session, segments);
+    for (int32_t i = 0; i < count; i++) {
+        int32_t position = session->count + i;
+        session->rows[i] = (smg_row){
+            .token = ids[i],
+            .position = position,
+            .segments = segments,
+            .segment_count = segment_count,
+            .cache = &session->cache,
+            .cell = position - session->shared,
+            .wanted = wanted && i == count - 1,
+        };
+    }
+    SMG_TRY(smg_forward_run(&session->model->model, session->model->pool, session->scratch, session->rows,
+                            count, session->logits, stop));
+    memcpy(session->ids + session->count, ids, (size_t)count * sizeof *ids);
+    session->count += count;
+    return SMIDGE_OK;
+}
+
+smidge_status smg_session_prefill(smidge_session *session, const int32_t *ids, int32_t count,
+                                  const smg_stop *stop, int32_t *ret_cached)
+{
+    rewind_to(session, ids, count);
+    *ret_cached = session->count;
+    while (session->count < count) {
+        int32_t left = count - session->count;
+        int32_t chunk = left < session->options.batch ? left : session->options.batch;
+        SMG_TRY(run_chunk(session, ids + session->count, chunk, chunk == left, stop));
+    }
+    return SMIDGE_OK;
+}
+
+smidge_status smg_session_decode(smidge_session *session, int32_t id, const smg_stop *stop)
+{
+    return run_chunk(session, &id, 1, true, stop);
+}

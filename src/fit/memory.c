@@ -1,0 +1,224 @@
+#include "fit/memory.h"
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Of RAM: the rest is for the system and for the application that asks. */
+#define SHARE_PERCENT 70
+#define PATH_ROOM 1024
+/* cgroup v1 states "no limit" as a number close to the largest there is. */
+#define NO_LIMIT (UINT64_C(1) << 60)
+
+/* ---- Reading ------------------------------------------------------------------------------------------ */
+
+/* A small kernel file; false if it cannot be read. */
+static bool read_text(const char *path, char *ret_text, size_t room)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    size_t size = 0;
+    while (size < room - 1) {
+        ssize_t count = read(fd, ret_text + size, room - 1 - size);
+        if (count <= 0)
+            break;
+        size += (size_t)count;
+    }
+    close(fd);
+    ret_text[size] = '\0';
+    return size > 0;
+}
+
+/* The number behind `name` at the start of a line; SMG_MEMORY_UNKNOWN if there is none. */
+static uint64_t number_after(const char *text, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *line = text; line != NULL && *line != '\0';) {
+        if (strncmp(line, name, length) == 0)
+            return strtoull(line + length, NULL, 10);
+        line = strchr(line, '\n');
+        line = line == NULL ? NULL : line + 1;
+    }
+    return SMG_MEMORY_UNKNOWN;
+}
+
+static uint64_t read_number(const char *directory, const char *file)
+{
+    char path[PATH_ROOM + 64];
+    char text[64];
+    snprintf(path, sizeof path, "%s/%s", directory, file);
+    if (!read_text(path, text, sizeof text) || text[0] < '0' || text[0] > '9')
+        return SMG_MEMORY_UNKNOWN; /* "max" among others */
+    return strtoull(text, NULL, 10);
+}
+
+typedef struct cgroup_files {
+    const char *limit;
+    const char *use;
+    const char *inactive; /* in memory.stat: file pages that are dropped before anything is killed */
+    const char *active;
+} cgroup_files;
+
+static const cgroup_files version_1 = {"memory.limit_in_bytes", "memory.usage_in_bytes",
+                                       "total_inactive_file ", "total_active_file "};
+static const cgroup_files version_2 = {"memory.max", "memory.current", "inactive_file ", "active_file "};
+
+/* What one cgroup leaves. */
+static uint64_t cgroup_left(const char *directory, const cgroup_files *files)
+{
+    uint64_t limit = read_number(directory, files->limit);
+    uint64_t use = read_number(directory, files->use);
+    if (limit == SMG_MEMORY_UNKNOWN || limit >= NO_LIMIT || use == SMG_MEMORY_UNKNOWN)
+        return SMG_MEMORY_UNKNOWN;
+    char path[PATH_ROOM + 64];
+    char text[8192];
+    uint64_t droppable = 0;
+    snprintf(path, sizeof path, "%s/memory.stat", directory);
+    if (read_text(path, text, sizeof text)) {
+        uint64_t inactive = number_after(text, files->inactive);
+        uint64_t active = number_after(text, files->active);
+        droppable += inactive == SMG_MEMORY_UNKNOWN ? 0 : inactive;
+        droppable += active == SMG_MEMORY_UNKNOWN ? 0 : active;
+    }
+    use = use > droppable ? use - droppable : 0;
+    return limit > use ? limit - use : 0;
+}
+
+/* The tightest of a cgroup and all above it: `directory` is cut level by level down to `top` bytes. */
+static uint64_t tightest(char *directory, size_t top, const cgroup_files *files)
+{
+    uint64_t left = SMG_MEMORY_UNKNOWN;
+    for (;;) {
+        uint64_t here = cgroup_left(directory, files);
+        left = here < left ? here : left;
+        char *slash = strrchr(directory, '/');
+        if (slash == NULL || (size_t)(slash - directory) < top)
+            return left;
+        *slash = '\0';
+    }
+}
+
+/* Lines of /proc/self/cgroup: "0::/path" for version 2, "N:memory:/path" for version 1. */
+static uint64_t read_cgroups(const char *root)
+{
+    char path[PATH_ROOM];
+    char text[4096];
+    snprintf(path, sizeof path, "%s/proc/self/cgroup", root);
+    if (!read_text(path, text, sizeof text))
+        return SMG_MEMORY_UNKNOWN;
+    uint64_t left = SMG_MEMORY_UNKNOWN;
+    char *rest = NULL;
+    for (char *line = strtok_r(text, "\n", &rest); line != NULL; line = strtok_r(NULL, "\n", &rest)) {
+        const char *controllers = strchr(line, ':');
+        const char *group = controllers == NULL ? NULL : strchr(controllers + 1, ':');
+        if (group == NULL)
+            continue;
+        bool second = strncmp(controllers, "::", 2) == 0;
+        bool memory = strncmp(controllers, ":memory:", 8) == 0;
+        if (!second && !memory)
+            continue;
+        int top = snprintf(path, sizeof path, "%s/sys/fs/cgroup%s", root, second ? "" : "/memory");
+        if (strlen(group + 1) >= sizeof path - (size_t)top)
+            continue;
+        snprintf(path + top, sizeof path - (size_t)top, "%s", strcmp(group + 1, "/") == 0 ? "" : group + 1);
+        uint64_t here = tightest(path, (size_t)top, second ? &version_2 : &version_1);
+        left = here < left ? here : left;
+    }
+    return left;
+}
+
+/* /proc/self/statm counts pages: total, resident, shared with files. */
+static uint64_t read_resident(const char *root)
+{
+    char path[PATH_ROOM];
+    char text[256];
+    unsigned long long resident = 0;
+    unsigned long long shared = 0;
+    snprintf(path, sizeof path, "%s/proc/self/statm", root);
+    if (!read_text(path, text, sizeof text) || sscanf(text, "%*s %llu %llu", &resident, &shared) != 2)
+        return 0;
+    return resident > shared ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+void smg_memory_read(const char *root, smg_memory_limits *ret_limits)
+{
+    char path[PATH_ROOM];
+    char text[4096];
+    *ret_limits = (smg_memory_limits){.ram = SMG_MEMORY_UNKNOWN,
+                                      .available = SMG_MEMORY_UNKNOWN,
+                                      .cgroup = SMG_MEMORY_UNKNOWN,
+                                      .own = SMG_MEMORY_UNKNOWN};
+    snprintf(path, sizeof path, "%s/proc/meminfo", root);
+    if (read_text(path, text, sizeof text)) {
+        uint64_t ram = number_after(text, "MemTotal:");
+        uint64_t available = number_after(text, "MemAvailable:");
+        ret_limits->ram = ram == SMG_MEMORY_UNKNOWN ? ram : ram * 1024;
+        ret_limits->available = available == SMG_MEMORY_UNKNOWN ? available : available * 1024;
+    }
+    ret_limits->cgroup = read_cgroups(root);
+    ret_limits->resident = read_resident(root);
+}
+
+/* ---- Deciding ----------------------------------------------------------------------------------------- */
+
+uint64_t smg_memory_total(const smg_memory_need *need)
+{
+    return need->weights + need->vocabulary + need->kv + need->scratch;
+}
+
+static uint64_t with_held(uint64_t left, uint64_t held)
+{
+    return left > SMG_MEMORY_UNKNOWN - held ? SMG_MEMORY_UNKNOWN : left + held;
+}
+
+static uint64_t share_of_ram(const smg_memory_limits *limits)
+{
+    return limits->ram == SMG_MEMORY_UNKNOWN ? SMG_MEMORY_UNKNOWN : limits->ram / 100 * SHARE_PERCENT;
+}
+
+/* The binding limit, and what to call it. */
+static uint64_t binding(const smg_memory_limits *limits, uint64_t held, bool force, const char **ret_name)
+{
+    held = held < limits->resident ? held : limits->resident;
+    const struct {
+        uint64_t bytes;
+        const char *name;
+    } all[] = {
+        {force ? SMG_MEMORY_UNKNOWN : share_of_ram(limits), "70 % of RAM"},
+        {with_held(limits->available, held), "memory available now"},
+        {with_held(limits->cgroup, held), "what the control group leaves"},
+        {limits->own, "the memory limit given"},
+    };
+    size_t least = 0;
+    for (size_t i = 1; i < sizeof all / sizeof *all; i++)
+        least = all[i].bytes < all[least].bytes ? i : least;
+    if (ret_name != NULL)
+        *ret_name = all[least].name;
+    return all[least].bytes;
+}
+
+uint64_t smg_memory_allowed(const smg_memory_limits *limits, uint64_t held, bool force)
+{
+    return binding(limits, held, force, NULL);
+}
+
+smidge_status smg_memory_check(const smg_memory_need *need, uint64_t held, const smg_memory_limits *limits,
+                               bool force, const char *where, const char *advice, smidge_error *error)
+{
+    const char *name = "";
+    uint64_t allowed = binding(limits, held, force, &name);
+    uint64_t total = smg_memory_total(need);
+    if (total <= allowed)
+        return SMIDGE_OK;
+    const double mib = 1048576.0;
+    return smg_error_set(
+        error, SMIDGE_E_NO_FIT, where,
+        "needs %.1f MiB (weights %.1f, KV cache %.1f, scratch %.1f, vocabulary %.1f) but %s is "
+        "%.1f MiB (%s)",
+        (double)total / mib, (double)need->weights / mib, (double)need->kv / mib, (double)need->scratch / mib,
+        (double)need->vocabulary / mib, name, (double)allowed / mib, advice);
+}

@@ -1,0 +1,134 @@
+#include "model/attention.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---- Rotary positions ---------------------------------------------------------------------------------
+ * Su et al., "RoFormer", arXiv 2104.09864; Llama 3's divisors are in the model's frequencies. */
+
+void smg_rope_angles(const smg_model *model, int32_t position, float *ret_angles)
+{
+    for (int32_t i = 0; i < model->shape.rope_size / 2; i++) {
+        float angle = (float)position * model->frequencies[i];
+        ret_angles[2 * i] = cosf(angle);
+        ret_angles[2 * i + 1] = sinf(angle);
+    }
+}
+
+static void turn(float *head, const float *angles, int32_t pairs, smg_rope_kind kind)
+{
+    int32_t step = kind == SMG_ROPE_ADJACENT ? 2 : 1;
+    int32_t partner = kind == SMG_ROPE_ADJACENT ? 1 : pairs;
+    for (int32_t i = 0; i < pairs; i++) {
+        float *a = head + i * step;
+        float *b = a + partner;
+        float cosine = angles[2 * i];
+        float sine = angles[2 * i + 1];
+        float turned = *a * cosine - *b * sine;
+        *b = *a * sine + *b * cosine;
+        *a = turned;
+    }
+}
+
+/* ---- Keys and values into the cache ------------------------------------------------------------------- */
+
+/* One token's share of one key/value head: the head's key and value, and the queries that belong to it. */
+static void store_head(const smg_model *model, smg_scratch *scratch, const smg_row *rows, int64_t row,
+                       int32_t kv_head, int layer)
+{
+    const smg_shape *shape = &model->shape;
+    smg_rope_kind kind = shape->architecture->rope;
+    int32_t size = shape->head_size;
+    int32_t pairs = shape->rope_size / 2;
+    int32_t group = shape->heads / shape->kv_heads;
+    const float *angles = scratch->angles + row * shape->rope_size;
+    float *q = scratch->q + (row * shape->heads + (int64_t)kv_head * group) * size;
+    float *k = scratch->k + (row * shape->kv_heads + kv_head) * size;
+    const float *v = scratch->v + (row * shape->kv_heads + kv_head) * size;
+    for (int32_t i = 0; i < group; i++)
+        turn(q + (int64_t)i * size, angles, pairs, kind);
+    turn(k, angles, pairs, kind);
+    smg_kv_cache *cache = rows[row].cache;
+    size_t place = (size_t)layer * cache->layer_bytes + (size_t)rows[row].cell * cache->cell_bytes +
+                   (size_t)kv_head * cache->head_bytes;
+    model->kernels.kv_store[cache->kind](k, cache->keys + place, size);
+    model->kernels.kv_store[cache->kind](v, cache->values + place, size);
+}
+
+void smg_attention_store(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
+                         const smg_row *rows, int32_t count, int layer)
+{
+    int32_t heads = model->shape.kv_heads;
+    int64_t begin;
+    int64_t end;
+    while (smg_worker_next(worker, (int64_t)count * heads, 1, &begin, &end))
+        store_head(model, scratch, rows, begin / heads, (int32_t)(begin % heads), layer);
+}
+
+/* ---- Attention ---------------------------------------------------------------------------------------- */
+
+/* The part of a segment that positions low .. high fall into; false when none does. */
+static bool overlap(const smg_segment *segment, int32_t low, int32_t high, int32_t *ret_first,
+                    int32_t *ret_count)
+{
+    int64_t begin = segment->position > low ? segment->position : low;
+    int64_t end = (int64_t)segment->position + segment->count;
+    if (end > (int64_t)high + 1)
+        end = (int64_t)high + 1;
+    if (begin >= end)
+        return false;
+    *ret_first = (int32_t)begin;
+    *ret_count = (int32_t)(end - begin);
+    return true;
+}
+
+static void attend(const smg_model *model, const smg_row *row, int layer, int32_t kv_head, const float *q,
+                   float *scores, float *ret_mix)
+{
+    const smg_shape *shape = &model->shape;
+    const smg_kernels *kernels = &model->kernels;
+    int32_t size = shape->head_size;
+    int32_t high = row->position;
+    int32_t low = shape->window > 0 && high >= shape->window ? high - shape->window + 1 : 0;
+    float scale = 1.0F / sqrtf((float)size);
+    int32_t first;
+    int32_t count;
+    for (int32_t s = 0; s < row->segment_count; s++) {
+        const smg_segment *segment = &row->segments[s];
+        if (!overlap(segment, low, high, &first, &count))
+            continue;
+        const smg_kv_cache *cache = segment->cache;
+        size_t place = (size_t)layer * cache->layer_bytes + (size_t)kv_head * cache->head_bytes +
+                       (size_t)(segment->first_cell + first - segment->position) * cache->cell_bytes;
+        kernels->attention_scores[cache->kind](q, cache->keys + place, cache->cell_bytes, count, size, scale,
+                                               scores + (first - low));
+    }
+    kernels->softmax(scores, high - low + 1);
+    memset(ret_mix, 0, (size_t)size * sizeof *ret_mix);
+    for (int32_t s = 0; s < row->segment_count; s++) {
+        const smg_segment *segment = &row->segments[s];
+        if (!overlap(segment, low, high, &first, &count))
+            continue;
+        const smg_kv_cache *cache = segment->cache;
+        size_t place = (size_t)layer * cache->layer_bytes + (size_t)kv_head * cache->head_bytes +
+                       (size_t)(segment->first_cell + first - segment->position) * cache->cell_bytes;
+        kernels->attention_mix[cache->kind](scores + (first - low), cache->values + place, cache->cell_bytes,
+                                            count, size, ret_mix);
+    }
+}
+
+void smg_attention_run(const smg_model *model, smg_scratch *scratch, smg_worker *worker, const smg_row *rows,
+                       int32_t count, int layer)
+{
+    const smg_shape *shape = &model->shape;
+    int32_t group = shape->heads / shape->kv_heads;
+    float *scores = scratch->workers[worker->index].scores;
+    int64_t begin;
+    int64_t end;
+    while (smg_worker_next(worker, (int64_t)count * shape->heads, 1, &begin, &end)) {
+        int64_t row = begin / shape->heads;
+        int32_t head = (int32_t)(begin % shape->heads);
+        attend(model, &rows[row], layer, head / group, scratch->q + begin * shape->head_size, scores,
+               scratch->attention + begin * shape->head_size);
+    }
+}

@@ -1,0 +1,17 @@
+/* Attention of a batch over its caches, shared out over the workers; private to src/model. */
+#ifndef SMG_MODEL_ATTENTION_H
+#define SMG_MODEL_ATTENTION_H
+
+#include "model/scratch.h"
+
+/* Cosine and sine for every pair of a head at this position: ret_angles[2 * i], [2 * i + 1]. */
+void smg_rope_angles(const smg_model *model, int32_t position, float *ret_angles);
+
+/* Turns queries and keys and puts keys and values into their cells; complete after the next barrier. */
+void smg_attention_store(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
+                         const smg_row *rows, int32_t count, int layer);
+/* scratch->attention from scratch->q and the caches; complete after the next barrier. */
+void smg_attention_run(const smg_model *model, smg_scratch *scratch, smg_worker *worker, const smg_row *rows,
+                       int32_t count, int layer);
+
+#endif

@@ -1,0 +1,39 @@
+/* The one forward pass: a batch of tokens, of any sequences at any positions, through all layers.
+ *
+ * Batch invariance: what comes out for a token depends on the token and on what it attends to, never on the
+ * batch it came in, on chunks, or on the number of threads. Products reduce in a fixed order in their
+ * kernels; attention adds positions one after the other; keys and values are always read back from the
+ * cache, in the form the cache keeps them. */
+#ifndef SMG_MODEL_FORWARD_H
+#define SMG_MODEL_FORWARD_H
+
+#include "base/thread.h"
+#include "model/kv_cache.h"
+#include "model/model.h"
+
+/* One token of a batch. */
+typedef struct smg_row {
+    int32_t token;
+    int32_t position;
+    const smg_segment *segments; /* what it attends to, itself included, by position */
+    int32_t segment_count;
+    smg_kv_cache *cache; /* where its key and value go … */
+    int32_t cell;        /* … and in which cell; one of the segments covers it */
+    bool wanted;         /* its logits are asked for */
+} smg_row;
+
+typedef struct smg_scratch smg_scratch;
+
+/* Takes from the arena (which may only be counting: then NULL) everything that passes of up to `rows` tokens,
+ * at positions below `context`, on `threads` threads need. */
+smg_scratch *smg_scratch_take(smg_arena *arena, const smg_model *model, int32_t rows, int32_t context,
+                              int threads);
+
+/* Runs the batch on the pool, waiting for it in the order of deadlines. ret_logits: [wanted rows][vocabulary].
+ * On SMIDGE_E_DEADLINE and SMIDGE_E_CANCELLED the cells of the batch hold garbage and nothing else changed.
+ * Tokens must be in range; positions below the scratch's context; at most its rows. */
+smidge_status smg_forward_run(const smg_model *model, smg_pool *pool, smg_scratch *scratch,
+                              const smg_row *rows, int32_t row_count, float *ret_logits, const smg_stop *stop)
+    SMG_MUST_CHECK;
+
+#endif

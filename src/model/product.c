@@ -1,0 +1,139 @@
+#include "model/product.h"
+
+/* Tiles are cut so that each worker gets several, to even out workers that are held up, yet none is so small that taking
+ * it costs as much as doing it. */
+#define TILES_PER_WORKER 6
+#define TILE_STEP 16
+
+/* ---- Inputs ------------------------------------------------------------------------------------------ */
+
+/* Norms row `number` of the source if it wants that, and writes it in every form as row `place` of `inputs`. */
+static void prepare_row(const smg_model *model, const smg_source *source, int64_t number, int64_t place,
+                        float *norm, const smg_inputs *inputs)
+{
+    int64_t from = source->select != NULL ? source->select[number] : number;
+    const float *x = source->x + from * (int64_t)source->stride;
+    if (source->norm != NULL) {
+        float *normed = norm + place * source->columns;
+        model->kernels.rms_norm(x, source->norm, model->shape.norm_epsilon, source->columns, normed);
+        x = normed;
+    }
+    for (int act = SMG_ACT_F32 + 1; act < SMG_ACT_COUNT; act++) {
+        if ((source->forms & 1U << act) != 0)
+            model->kernels.quantize[act](x,
+                                         (uint8_t *)inputs->rows[act] + (size_t)place * inputs->stride[act],
+                                         source->columns);
+    }
+}
+
+bool smg_product_prepare(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
+                         const smg_source *source, smg_inputs *ret_inputs)
+{
+    smg_worker_scratch *own = &scratch->workers[worker->index];
+    float *norm = source->rows == 1 ? own->norm : scratch->norm;
+    *ret_inputs = source->rows == 1 ? own->single : scratch->batch;
+    /* F32 needs no copy: the normed rows, or the source itself, which kernels only read. */
+    ret_inputs->rows[SMG_ACT_F32] = source->norm != NULL ? norm : (float *)(uintptr_t)source->x;
+    ret_inputs->stride[SMG_ACT_F32] =
+        (source->norm != NULL ? (size_t)source->columns : source->stride) * sizeof(float);
+    if (source->rows == 1) {
+        prepare_row(model, source, 0, 0, norm, ret_inputs);
+        return false;
+    }
+    int64_t begin;
+    int64_t end;
+    while (smg_worker_next(worker, source->rows, 1, &begin, &end))
+        prepare_row(model, source, begin, begin, norm, ret_inputs);
+    return smg_worker_barrier(worker);
+}
+
+/* ---- Products ---------------------------------------------------------------------------------------- */
+
+typedef struct tiling {
+    const smg_kernels *kernels;
+    const smg_inputs *inputs;
+    smg_activation activation;
+    int32_t tokens;
+    float *tile;
+} tiling;
+
+/* Rows first .. first + rows - 1 of a matrix with every token: out[token * stride + row - first]. */
+static void multiply(const tiling *tiles, const smg_matrix *matrix, int32_t first, int32_t rows, float *out,
+                     size_t stride)
+{
+    tiles->kernels->matmul[matrix->type](matrix->columns, rows, matrix->data + (size_t)first * matrix->stride,
+                                         matrix->stride, tiles->tokens, tiles->inputs->rows[matrix->act],
+                                         tiles->inputs->stride[matrix->act], out, stride);
+}
+
+static void run_tile(const tiling *tiles, const smg_product *product, int32_t first, int32_t rows)
+{
+    float *out = product->out + first;
+    float *tile = tiles->tile;
+    if (product->kind == SMG_PRODUCT_ACTIVATE) {
+        multiply(tiles, product->matrix, first, rows, out, product->stride);
+        multiply(tiles, product->pair, first, rows, tile, SMG_TILE_ROWS);
+        for (int32_t t = 0; t < tiles->tokens; t++) {
+            float *gate = out + (size_t)t * product->stride;
+            const float *up = tile + (size_t)t * SMG_TILE_ROWS;
+            if (tiles->activation == SMG_ACTIVATION_GELU)
+                tiles->kernels->gelu_mul(gate, up, rows, gate);
+            else
+                tiles->kernels->silu_mul(gate, up, rows, gate);
+        }
+        return;
+    }
+    if (product->kind == SMG_PRODUCT_SET && product->bias == NULL) {
+        multiply(tiles, product->matrix, first, rows, out, product->stride);
+        return;
+    }
+    multiply(tiles, product->matrix, first, rows, tile, SMG_TILE_ROWS);
+    for (int32_t t = 0; t < tiles->tokens; t++) {
+        float *result = out + (size_t)t * product->stride;
+        const float *fresh = tile + (size_t)t * SMG_TILE_ROWS;
+        for (int32_t r = 0; r < rows; r++) {
+            float value = product->bias != NULL ? fresh[r] + product->bias[first + r] : fresh[r];
+            result[r] = product->kind == SMG_PRODUCT_ADD ? result[r] + value : value;
+        }
+    }
+}
+
+static int32_t tile_rows(int64_t rows, int workers)
+{
+    int64_t wanted = rows / ((int64_t)workers * TILES_PER_WORKER) / TILE_STEP * TILE_STEP;
+    if (wanted < TILE_STEP)
+        return TILE_STEP;
+    return wanted > SMG_TILE_ROWS ? SMG_TILE_ROWS : (int32_t)wanted;
+}
+
+void smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
+                     const smg_inputs *inputs, int32_t tokens, const smg_product *products, int count)
+{
+    tiling tiles = {
+        .kernels = &model->kernels,
+        .inputs = inputs,
+        .activation = model->shape.architecture->activation,
+        .tokens = tokens,
+        .tile = scratch->workers[worker->index].tile,
+    };
+    int64_t rows = 0;
+    for (int i = 0; i < count; i++)
+        rows += products[i].matrix->rows;
+    int32_t step = tile_rows(rows, worker->count);
+    int64_t total = 0;
+    for (int i = 0; i < count; i++)
+        total += (products[i].matrix->rows + step - 1) / step;
+    int64_t tile;
+    int64_t end;
+    while (smg_worker_next(worker, total, 1, &tile, &end)) {
+        const smg_product *product = products;
+        for (int64_t own = (product->matrix->rows + step - 1) / step; tile >= own;
+             own = (product->matrix->rows + step - 1) / step) {
+            tile -= own;
+            product++;
+        }
+        int32_t first = (int32_t)tile * step;
+        int32_t left = product->matrix->rows - first;
+        run_tile(&tiles, product, first, left < step ? left : step);
+    }
+}

@@ -1,0 +1,37 @@
+/* Where a forward pass keeps its intermediate results; private to src/model. */
+#ifndef SMG_MODEL_SCRATCH_H
+#define SMG_MODEL_SCRATCH_H
+
+#include "model/forward.h"
+
+#define SMG_TILE_ROWS 64 /* most rows of a matrix that a worker takes at once */
+
+/* Rows of activations in each form that a product may want. */
+typedef struct smg_inputs {
+    void *rows[SMG_ACT_COUNT];
+    size_t stride[SMG_ACT_COUNT]; /* bytes */
+} smg_inputs;
+
+/* What each worker has for itself. */
+typedef struct smg_worker_scratch {
+    float *scores;     /* [context] of one head */
+    float *tile;       /* [rows][SMG_TILE_ROWS] of a product */
+    float *norm;       /* [width] of a single token … */
+    smg_inputs single; /* … and its forms: one row each */
+} smg_worker_scratch;
+
+struct smg_scratch {
+    int32_t rows;
+    float *x;         /* [rows][width], the residual stream */
+    float *norm;      /* [rows][width] */
+    float *q;         /* [rows][heads * head_size] */
+    float *k, *v;     /* [rows][kv_heads * head_size] */
+    float *attention; /* [rows][heads * head_size] */
+    float *hidden;    /* [rows][feed_forward] */
+    float *angles;    /* [rows][rope_size]: cosine and sine of each pair */
+    int32_t *wanted;  /* [rows] which rows' logits are asked for */
+    smg_inputs batch; /* [rows] each */
+    smg_worker_scratch workers[SMG_THREADS_MAX];
+};
+
+#endif

@@ -1,0 +1,158 @@
+#include "model/weights.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/alloc.h"
+
+typedef struct loader {
+    const smg_gguf *gguf;
+    smg_weights *weights;
+    smidge_error *error;
+} loader;
+
+static smidge_status wrong_shape(const loader *load, const smg_gguf_tensor *tensor, int64_t columns,
+                                 int64_t rows)
+{
+    return smg_error_set(load->error, SMIDGE_E_FORMAT, load->gguf->path,
+                         "tensor %.*s is %" PRIu64 " x %" PRIu64 " where %" PRId64 " x %" PRId64
+                         " is expected (convert the model again)",
+                         (int)tensor->name.size, tensor->name.data, tensor->shape[0], tensor->shape[1],
+                         columns, rows);
+}
+
+static smidge_status missing(const loader *load, const char *name)
+{
+    return smg_error_set(load->error, SMIDGE_E_FORMAT, load->gguf->path,
+                         "has no tensor %s (download or convert the model again)", name);
+}
+
+static smidge_status load_matrix(const loader *load, const char *name, int64_t columns, int64_t rows,
+                                 smg_matrix *ret_matrix)
+{
+    const smg_gguf_tensor *tensor = smg_gguf_find_tensor(load->gguf, name);
+    if (tensor == NULL)
+        return missing(load, name);
+    if (tensor->shape[0] != (uint64_t)columns || tensor->shape[1] != (uint64_t)rows || tensor->dims > 2)
+        return wrong_shape(load, tensor, columns, rows);
+    smg_act act = smg_act_for(tensor->type);
+    load->weights->acts |= 1U << act;
+    *ret_matrix = (smg_matrix){
+        .data = tensor->data,
+        .type = tensor->type,
+        .act = act,
+        .rows = (int32_t)rows,
+        .columns = (int32_t)columns,
+        .stride = (size_t)smg_type_row_bytes(tensor->type, tensor->shape[0]),
+    };
+    return SMIDGE_OK;
+}
+
+/* Norms, biases and the like are always stored as F32. Absent ones give NULL. */
+static smidge_status load_vector(const loader *load, const char *name, int64_t count,
+                                 const float **ret_vector)
+{
+    const smg_gguf_tensor *tensor = smg_gguf_find_tensor(load->gguf, name);
+    *ret_vector = NULL;
+    if (tensor == NULL)
+        return SMIDGE_OK;
+    if (tensor->shape[0] != (uint64_t)count || tensor->dims != 1)
+        return wrong_shape(load, tensor, count, 1);
+    if (tensor->type != SMG_TYPE_F32)
+        return smg_error_set(load->error, SMIDGE_E_FORMAT, load->gguf->path,
+                             "tensor %s is not F32 as norms and biases must be (convert the model again)",
+                             name);
+    *ret_vector = (const float *)(const void *)tensor->data;
+    return SMIDGE_OK;
+}
+
+static smidge_status require_vector(const loader *load, const char *name, int64_t count,
+                                    const float **ret_vector)
+{
+    SMG_TRY(load_vector(load, name, count, ret_vector));
+    return *ret_vector == NULL ? missing(load, name) : SMIDGE_OK;
+}
+
+/* Matrices and vectors of layer `number`, each named "blk.N.NAME". */
+typedef struct matrix_entry {
+    const char *name;
+    int64_t columns, rows;
+    smg_matrix *ret;
+} matrix_entry;
+
+typedef struct vector_entry {
+    const char *name;
+    int64_t count;
+    bool required;
+    const float **ret;
+} vector_entry;
+
+static smidge_status load_layer(const loader *load, const smg_shape *shape, int number, smg_layer *layer)
+{
+    int64_t width = shape->width;
+    int64_t hidden = shape->feed_forward;
+    int64_t queries = (int64_t)shape->heads * shape->head_size;
+    int64_t keys = (int64_t)shape->kv_heads * shape->head_size;
+    const matrix_entry matrices[] = {
+        {"attn_q.weight", width, queries, &layer->q},     {"attn_k.weight", width, keys, &layer->k},
+        {"attn_v.weight", width, keys, &layer->v},        {"attn_output.weight", queries, width, &layer->o},
+        {"ffn_gate.weight", width, hidden, &layer->gate}, {"ffn_up.weight", width, hidden, &layer->up},
+        {"ffn_down.weight", hidden, width, &layer->down},
+    };
+    const vector_entry vectors[] = {
+        {"attn_norm.weight", width, true, &layer->attention_norm},
+        {"ffn_norm.weight", width, true, &layer->feed_forward_norm},
+        {"attn_q.bias", queries, false, &layer->q_bias},
+        {"attn_k.bias", keys, false, &layer->k_bias},
+        {"attn_v.bias", keys, false, &layer->v_bias},
+        {"attn_output.bias", width, false, &layer->o_bias},
+    };
+    char name[64];
+    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+        snprintf(name, sizeof name, "blk.%d.%s", number, matrices[i].name);
+        SMG_TRY(load_matrix(load, name, matrices[i].columns, matrices[i].rows, matrices[i].ret));
+    }
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        snprintf(name, sizeof name, "blk.%d.%s", number, vectors[i].name);
+        SMG_TRY(vectors[i].required ? require_vector(load, name, vectors[i].count, vectors[i].ret)
+                                    : load_vector(load, name, vectors[i].count, vectors[i].ret));
+    }
+    return SMIDGE_OK;
+}
+
+static void count_tensors(const smg_gguf *gguf, smg_weights *weights)
+{
+    for (uint64_t i = 0; i < gguf->tensor_count; i++) {
+        const smg_gguf_tensor *tensor = &gguf->tensors[i];
+        weights->bytes += tensor->bytes;
+        weights->parameters += tensor->shape[0] * tensor->shape[1] * tensor->shape[2] * tensor->shape[3];
+    }
+}
+
+smidge_status smg_weights_load(const smg_gguf *gguf, const smg_shape *shape, smg_weights *ret_weights,
+                               smidge_error *error)
+{
+    SMG_CLEANUP(smg_weights_done) smg_weights weights = {0};
+    loader load = {.gguf = gguf, .weights = &weights, .error = error};
+    weights.layers = smg_alloc_array((size_t)shape->layers, sizeof *weights.layers);
+    if (weights.layers == NULL)
+        return smg_error_no_memory(error, gguf->path, (size_t)shape->layers * sizeof *weights.layers);
+    SMG_TRY(load_matrix(&load, "token_embd.weight", shape->width, shape->vocabulary, &weights.embedding));
+    weights.output = weights.embedding;
+    if (smg_gguf_find_tensor(gguf, "output.weight") != NULL)
+        SMG_TRY(load_matrix(&load, "output.weight", shape->width, shape->vocabulary, &weights.output));
+    SMG_TRY(require_vector(&load, "output_norm.weight", shape->width, &weights.output_norm));
+    SMG_TRY(load_vector(&load, "rope_freqs.weight", shape->rope_size / 2, &weights.rope_divisors));
+    for (int i = 0; i < shape->layers; i++)
+        SMG_TRY(load_layer(&load, shape, i, &weights.layers[i]));
+    count_tensors(gguf, &weights);
+    *ret_weights = weights;
+    weights = (smg_weights){0};
+    return SMIDGE_OK;
+}
+
+void smg_weights_done(smg_weights *weights)
+{
+    smg_free(weights->layers);
+    *weights = (smg_weights){0};
+}

@@ -1,0 +1,42 @@
+/* A model's weights: pointers into the mapping, with their shapes proven. */
+#ifndef SMG_MODEL_WEIGHTS_H
+#define SMG_MODEL_WEIGHTS_H
+
+#include "kernels/kernels.h"
+#include "model/shape.h"
+
+/* A matrix of `rows` rows of `columns` elements, multiplied with vectors of `columns`. */
+typedef struct smg_matrix {
+    const uint8_t *data; /* NULL: the model has none */
+    smg_type type;
+    smg_act act; /* the form of activations it wants */
+    int32_t rows;
+    int32_t columns;
+    size_t stride; /* bytes of a row */
+} smg_matrix;
+
+typedef struct smg_layer {
+    const float *attention_norm; /* [width] */
+    smg_matrix q, k, v, o;
+    const float *q_bias, *k_bias, *v_bias, *o_bias; /* [rows] of the matrix; NULL: none */
+    const float *feed_forward_norm;                 /* [width] */
+    smg_matrix gate, up, down;
+} smg_layer;
+
+typedef struct smg_weights {
+    smg_matrix embedding;       /* [vocabulary][width] */
+    smg_matrix output;          /* [vocabulary][width]; the embedding where they are tied */
+    const float *output_norm;   /* [width] */
+    const float *rope_divisors; /* [rope_size / 2], Llama 3's; NULL: all ones */
+    smg_layer *layers;
+    uint32_t acts;       /* bit 1 << smg_act for every form that some product wants */
+    uint64_t bytes;      /* of all tensors */
+    uint64_t parameters; /* of all tensors */
+} smg_weights;
+
+/* SMIDGE_E_FORMAT (a tensor is missing or has another shape), SMIDGE_E_NOMEM. */
+smidge_status smg_weights_load(const smg_gguf *gguf, const smg_shape *shape, smg_weights *ret_weights,
+                               smidge_error *error) SMG_MUST_CHECK;
+void smg_weights_done(smg_weights *weights);
+
+#endif
