@@ -91,16 +91,19 @@ expect_one_error() {
     [ $# = 0 ] || expect_err_match "$1"
 }
 
-# expect_json [EXPRESSION]: every line of out is a JSON object; with an expression, it is true of each, called x,
+# expect_json [EXPRESSION]: out is one JSON value, or one a line; with an expression, it is true of each, called x,
 # in Python's words: expect_json "x['status'] == 'ok'"
 expect_json() {
     need_command python3
     python3 -c '
 import json, sys
-lines = [line for line in open("out", encoding="utf-8") if line.strip()]
-assert lines, "no output"
-for line in lines:
-    x = json.loads(line)
-    assert eval(sys.argv[1]), line
+text = open("out", encoding="utf-8").read()
+assert text.strip(), "no output"
+try:
+    values = [json.loads(text)]
+except json.JSONDecodeError:
+    values = [json.loads(line) for line in text.splitlines() if line.strip()]
+for x in values:
+    assert eval(sys.argv[1]), x
 ' "${1:-True}" >json.log 2>&1 || fail "out is not the JSON expected: ${1:-any}: $(tail -n 1 json.log)"
 }

@@ -1,0 +1,322 @@
+/* smidge classify: readings go in, labels come out. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model_flags.h"
+
+#define MAX_LABELS 256
+#define MAX_LINE ((size_t)1 << 20)
+
+typedef struct classify_options {
+    model_flags model;
+    const char *labels;
+    const char *prefix_file;
+    const char *suffix_file;
+    const char *prompt;
+    const char *file;
+    int32_t context;
+    int32_t deadline_ms;
+    double min_confidence;
+    bool special;
+    bool json;
+} classify_options;
+
+typedef struct text {
+    char *data;
+    size_t size;
+} text;
+
+typedef struct classify_state {
+    classify_options options;
+    char *label_text;               /* the labels, cut apart */
+    const char *labels[MAX_LABELS]; /* into label_text */
+    size_t label_count;
+    text prefix;
+    text reading;
+    text suffix;
+    smidge_model *model;
+    smidge_session *session;
+    smidge_labels *set;
+    char model_id[17];
+    double probabilities[MAX_LABELS];
+} classify_state;
+
+static void state_done(classify_state *state)
+{
+    smidge_labels_free(state->set);
+    smidge_session_free(state->session);
+    smidge_model_close(state->model);
+    free(state->label_text);
+    free(state->prefix.data);
+    free(state->reading.data);
+    free(state->suffix.data);
+}
+
+/* ---- Arguments ------------------------------------------------------------------------------------------ */
+
+static int parse(classify_options *options, int argc, char **argv)
+{
+    const cli_flag flags[] = {
+        MODEL_FLAGS(options->model),
+        {"--labels", CLI_TEXT, &options->labels, "A,B,C", "the answers to choose from"},
+        {"--prefix-file", CLI_TEXT, &options->prefix_file, "FILE", "text before each reading, computed once"},
+        {"--suffix-file", CLI_TEXT, &options->suffix_file, "FILE", "text after each reading"},
+        {"-p,--prompt", CLI_TEXT, &options->prompt, "TEXT", "one reading"},
+        {"-f,--file", CLI_TEXT, &options->file, "FILE",
+         "one reading from a file; without -p and -f, a reading a line"},
+        {"--min-confidence", CLI_DOUBLE, &options->min_confidence, "P",
+         "abstain below this (default 0: never)"},
+        {"--deadline", CLI_INT, &options->deadline_ms, "MS",
+         "from the program's start, or from reading the line"},
+        {"-c,--ctx-size", CLI_INT, &options->context, "N",
+         "context in tokens (default 1024, or what one reading needs)"},
+        {"--special", CLI_FLAG, &options->special, NULL,
+         "special tokens in prefix and suffix (never in readings)"},
+        {"--json", CLI_FLAG, &options->json, NULL, "print one JSON object a reading"},
+    };
+    size_t count;
+    return cli_parse(&cli_classify, flags, sizeof flags / sizeof *flags, argc, argv, NULL, 0, &count);
+}
+
+static int split_labels(classify_state *state)
+{
+    if (state->options.labels == NULL)
+        return cli_misuse(&cli_classify, "--labels", "is missing: which answers are there to choose from?");
+    state->label_text = strdup(state->options.labels);
+    if (state->label_text == NULL)
+        return EXIT_FAILED;
+    for (char *label = state->label_text; label != NULL;) {
+        char *comma = strchr(label, ',');
+        if (comma != NULL)
+            *comma = '\0';
+        if (state->label_count == MAX_LABELS)
+            return cli_misuse(&cli_classify, "--labels", "are more than 256");
+        state->labels[state->label_count++] = label;
+        label = comma == NULL ? NULL : comma + 1;
+    }
+    return -1;
+}
+
+static int read_text(const char *path, text *ret_text)
+{
+    if (path == NULL)
+        return -1;
+    ret_text->data = cli_read_file(path, &ret_text->size);
+    return ret_text->data == NULL ? EXIT_FAILED : -1;
+}
+
+static int read_texts(classify_state *state)
+{
+    const classify_options *options = &state->options;
+    if (options->prompt != NULL && options->file != NULL)
+        return cli_misuse(&cli_classify, "prompt", "is given twice (give -p or -f)");
+    if (options->deadline_ms < 0)
+        return cli_misuse(&cli_classify, "--deadline", "must be above 0");
+    int status = read_text(options->prefix_file, &state->prefix);
+    if (status < 0)
+        status = read_text(options->suffix_file, &state->suffix);
+    if (status < 0)
+        status = read_text(options->file, &state->reading);
+    if (status < 0 && options->prompt != NULL) {
+        state->reading.data = strdup(options->prompt);
+        state->reading.size = strlen(options->prompt);
+        status = state->reading.data == NULL ? EXIT_FAILED : -1;
+    }
+    return status;
+}
+
+/* ---- Answers -------------------------------------------------------------------------------------------- */
+
+static void fill_spans(const classify_state *state, const char *reading, size_t size,
+                       smidge_span ret_spans[3])
+{
+    ret_spans[0] = (smidge_span){state->prefix.data, state->prefix.size, state->options.special};
+    ret_spans[1] = (smidge_span){reading, size, 0};
+    ret_spans[2] = (smidge_span){state->suffix.data, state->suffix.size, state->options.special};
+}
+
+/* `error`: why there is no label; NULL where there is one. */
+static void print_json(const classify_state *state, const smidge_classify_result *result,
+                       const smidge_error *error)
+{
+    bool ok = result->answer == SMIDGE_ANSWER_OK;
+    bool scored = ok || result->answer == SMIDGE_ANSWER_ABSTAIN;
+    json_t *probabilities = scored ? json_object() : json_null();
+    for (size_t i = 0; scored && i < state->label_count; i++)
+        json_object_set_new(probabilities, state->labels[i], json_real(state->probabilities[i]));
+    json_t *object =
+        json_pack("{s:s, s:o, s:o, s:o, s:f, s:i, s:i, s:s}", "status",
+                  smidge_answer_name((smidge_answer)result->answer), "label",
+                  ok ? json_string(state->labels[result->label]) : json_null(), "confidence",
+                  scored ? json_real(result->confidence) : json_null(), "probabilities", probabilities, "ms",
+                  (double)result->duration_ns / 1e6, "tokens", (int)result->prompt_tokens, "cached_tokens",
+                  (int)result->cached_tokens, "model", state->model_id);
+    if (error != NULL)
+        json_object_set_new(object, "error", json_string(error->message));
+    json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
+    fputc('\n', stdout);
+    json_decref(object);
+}
+
+static smidge_status answer(classify_state *state, const char *reading, size_t size, int64_t deadline_ns,
+                            smidge_classify_result *result, smidge_error *error)
+{
+    smidge_span spans[3];
+    fill_spans(state, reading, size, spans);
+    smidge_classify_options options;
+    smidge_classify_options_init(&options);
+    options.min_confidence = state->options.min_confidence;
+    options.deadline_ns = deadline_ns;
+    *result = (smidge_classify_result){.size = sizeof *result, .probabilities = state->probabilities};
+    return smidge_classify(state->session, state->set, spans, 3, &options, result, error);
+}
+
+/* ---- One reading ---------------------------------------------------------------------------------------- */
+
+/* Even where there is no answer, --json prints an object: a program that reads it need not look anywhere else. */
+static int refuse_one(const classify_state *state, const smidge_error *error)
+{
+    if (state->options.json) {
+        const smidge_classify_result result = {.label = -1, .answer = smidge_answer_for(error->code)};
+        print_json(state, &result, error);
+    }
+    return cli_close_output(cli_fail(error));
+}
+
+static int classify_one(classify_state *state, int64_t deadline_ns)
+{
+    smidge_classify_result result;
+    smidge_error error;
+    smidge_status status =
+        answer(state, state->reading.data, state->reading.size, deadline_ns, &result, &error);
+    bool abstained = status == SMIDGE_OK && result.answer == SMIDGE_ANSWER_ABSTAIN;
+    if (state->options.json)
+        print_json(state, &result, status == SMIDGE_OK ? NULL : &error);
+    else if (status == SMIDGE_OK && !abstained)
+        printf("%s\t%.4f\n", state->labels[result.label], result.confidence);
+    if (status != SMIDGE_OK)
+        return cli_close_output(cli_fail(&error));
+    if (abstained)
+        cli_complain("classify", "abstained: %s has %.4f, below %.4f (--min-confidence)",
+                     state->labels[result.label], result.confidence, state->options.min_confidence);
+    return cli_close_output(abstained ? EXIT_ABSTAINED : EXIT_OK);
+}
+
+/* ---- A reading a line ----------------------------------------------------------------------------------- */
+
+static bool print_line(classify_state *state, const smidge_classify_result *result, const smidge_error *error)
+{
+    if (state->options.json)
+        print_json(state, result, error);
+    else if (result->answer == SMIDGE_ANSWER_OK)
+        printf("%s\t%.4f\n", state->labels[result->label], result->confidence);
+    else
+        printf("-\t%s\n", smidge_answer_name((smidge_answer)result->answer));
+    return fflush(stdout) == 0;
+}
+
+static int classify_lines(classify_state *state)
+{
+    char *line = NULL;
+    size_t room = 0;
+    bool written = true;
+    for (size_t number = 1; written; number++) {
+        errno = 0;
+        ssize_t size = getline(&line, &room, stdin);
+        if (size < 0)
+            break;
+        int64_t deadline_ns = state->options.deadline_ms == 0
+                                  ? 0
+                                  : smidge_now_ns() + state->options.deadline_ms * INT64_C(1000000);
+        size_t length = (size_t)size;
+        while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
+            length--;
+        smidge_classify_result result = {.label = -1, .answer = SMIDGE_ANSWER_INVALID_INPUT};
+        smidge_error error = {.code = SMIDGE_E_INVALID,
+                              .message = "the line is longer than 1 MiB (shorten it)"};
+        smidge_status status = SMIDGE_E_INVALID;
+        if (length <= MAX_LINE)
+            status = answer(state, line, length, deadline_ns, &result, &error);
+        if (status != SMIDGE_OK)
+            cli_complain("standard input", "line %zu: %s", number, error.message);
+        written = print_line(state, &result, status == SMIDGE_OK ? NULL : &error);
+    }
+    free(line);
+    if (ferror(stdin)) {
+        cli_complain("standard input", "%s", strerror(errno));
+        return cli_close_output(EXIT_FAILED);
+    }
+    return cli_close_output(EXIT_OK);
+}
+
+/* ---- The command ---------------------------------------------------------------------------------------- */
+
+/* One reading gets the context it needs; lines get the default, or what the user gives. */
+static smidge_status choose_context(const classify_state *state, int32_t *ret_context, smidge_error *error)
+{
+    enum { ROOM_FOR_ANSWER = 64 };
+    *ret_context = state->options.context;
+    if (state->options.context != 0 || state->reading.data == NULL)
+        return SMIDGE_OK;
+    smidge_span spans[3];
+    fill_spans(state, state->reading.data, state->reading.size, spans);
+    size_t count = 0;
+    smidge_status status = smidge_tokenize(state->model, spans, 3, NULL, 0, &count, error);
+    smidge_model_info info = {.size = sizeof info};
+    smidge_model_describe(state->model, &info);
+    /* A reading that is too long for the model is refused when it is classified. */
+    size_t context = count + ROOM_FOR_ANSWER;
+    *ret_context = context > (size_t)info.context ? info.context : (int32_t)context;
+    return status;
+}
+
+static smidge_status open_all(classify_state *state, int64_t deadline_ns, smidge_error *error)
+{
+    int32_t context = 0;
+    smidge_status status = model_open(&state->options.model, deadline_ns, &state->model, error);
+    if (status == SMIDGE_OK && state->options.json)
+        smidge_model_id(state->model, state->model_id);
+    if (status == SMIDGE_OK)
+        status = smidge_labels_new(state->model, state->labels, state->label_count, &state->set, error);
+    if (status == SMIDGE_OK)
+        status = choose_context(state, &context, error);
+    if (status == SMIDGE_OK)
+        status = model_session(&state->options.model, state->model, context, &state->session, error);
+    return status;
+}
+
+static int run(int argc, char **argv, int64_t started)
+{
+    __attribute__((cleanup(state_done))) classify_state state = {0};
+    int status = parse(&state.options, argc, argv);
+    if (status < 0)
+        status = model_check(&cli_classify, &state.options.model);
+    if (status < 0)
+        status = split_labels(&state);
+    if (status < 0)
+        status = read_texts(&state);
+    if (status >= 0)
+        return status;
+    bool one = state.reading.data != NULL;
+    int64_t deadline_ns =
+        one && state.options.deadline_ms > 0 ? started + state.options.deadline_ms * INT64_C(1000000) : 0;
+    smidge_error error;
+    if (open_all(&state, deadline_ns, &error) != SMIDGE_OK)
+        return one ? refuse_one(&state, &error) : cli_fail(&error);
+    return one ? classify_one(&state, deadline_ns) : classify_lines(&state);
+}
+
+const cli_command cli_classify = {
+    .name = "classify",
+    .usage =
+        "-m MODEL --labels A,B,C [--prefix-file FILE] (-p TEXT | -f FILE | lines on standard input) [flags]",
+    .summary = "choose one of a set of labels for a reading, before a deadline",
+    .details =
+        "Prints the label, a tab and its confidence; for lines, one line each in their order, and \"-\", a tab and\n"
+        "the status (abstain, deadline, invalid_input, model_error) where there is no label. With --json:\n"
+        "{status, label, confidence, probabilities, ms, tokens, cached_tokens, model}, and error if one occurred.\n"
+        "With lines, the exit status is 0 if every line got its answer, whatever that was.\n",
+    .run = run,
+};

@@ -1,0 +1,227 @@
+/* smidge inspect: what is in a model file, and what this processor can do. */
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+
+#include "cli.h"
+#include "smidge/tools.h"
+
+typedef struct inspect_options {
+    bool json;
+    bool verify;
+    bool cpu;
+    bool all;
+} inspect_options;
+
+static void close_file(smidge_file **file)
+{
+    smidge_file_close(*file);
+}
+
+/* ---- The processor -------------------------------------------------------------------------------------- */
+
+static int inspect_cpu(bool json)
+{
+    smidge_cpu_info info = {.size = sizeof info};
+    smidge_cpu_describe(&info);
+    if (json) {
+        json_t *object = json_pack("{s:s, s:i, s:s, s:s}", "processor", info.model, "cores", (int)info.cores,
+                                   "path", info.best, "paths", info.paths);
+        json_dumpf(object, stdout, JSON_INDENT(2));
+        fputc('\n', stdout);
+        json_decref(object);
+    } else {
+        printf("processor  %s\n", info.model[0] != '\0' ? info.model : "unknown");
+        printf("cores      %d physical, for this process\n", (int)info.cores);
+        printf("path       %s, the best that this processor and system support\n", info.best);
+        printf("available  %s (choose with --cpu)\n", info.paths);
+    }
+    return cli_close_output(EXIT_OK);
+}
+
+/* ---- A model -------------------------------------------------------------------------------------------- */
+
+/* How many tensors have each type, and their bytes: "Q4_1" 210, 67.2 MiB. */
+typedef struct type_sum {
+    char name[16];
+    uint64_t count;
+    uint64_t bytes;
+} type_sum;
+
+enum { MAX_TYPES = 32 };
+
+static size_t sum_types(const smidge_file *file, uint64_t tensor_count, type_sum sums[MAX_TYPES])
+{
+    size_t types = 0;
+    for (uint64_t i = 0; i < tensor_count; i++) {
+        smidge_tensor_info tensor = {.size = sizeof tensor};
+        if (smidge_file_tensor(file, i, &tensor, NULL) != SMIDGE_OK)
+            continue;
+        size_t at = 0;
+        while (at < types && strcmp(sums[at].name, tensor.type) != 0)
+            at++;
+        if (at == MAX_TYPES)
+            continue;
+        if (at == types)
+            memcpy(sums[types++].name, tensor.type, sizeof tensor.type);
+        sums[at].count++;
+        sums[at].bytes += tensor.bytes;
+    }
+    return types;
+}
+
+static void print_dimensions(const smidge_file_info *info)
+{
+    printf("layers        %d\n", (int)info->layers);
+    printf("width         %d\n", (int)info->width);
+    printf("feed-forward  %d\n", (int)info->feed_forward);
+    printf("heads         %d of %d, on %d for keys and values\n", (int)info->heads, (int)info->head_size,
+           (int)info->kv_heads);
+    if (info->window > 0)
+        printf("window        %d positions\n", (int)info->window);
+    printf("vocabulary    %d tokens, %s\n", (int)info->vocabulary, info->tokenizer);
+    printf("context       %d tokens\n", (int)info->context);
+}
+
+static void print_text(const smidge_file *file, const smidge_file_info *info, const smidge_error *reason)
+{
+    char bytes[32];
+    printf("architecture  %s\n", info->architecture[0] != '\0' ? info->architecture : "unknown");
+    printf("name          %s\n", info->name[0] != '\0' ? info->name : "none");
+    printf("type          %s\n", info->type);
+    printf("size          %s, %.2f M parameters\n", cli_bytes((double)info->file_bytes, bytes),
+           (double)info->parameters / 1e6);
+    printf("id            %s\n", info->id);
+    printf("format        GGUF version %" PRIu32 ", %" PRIu64 " keys, %" PRIu64 " tensors, alignment %" PRIu32
+           "\n",
+           info->version, info->key_count, info->tensor_count, info->alignment);
+    if (info->runs)
+        print_dimensions(info);
+    else if (info->tokenizer[0] != '\0')
+        printf("tokenizer     %s\n", info->tokenizer);
+    type_sum sums[MAX_TYPES] = {0};
+    size_t types = sum_types(file, info->tensor_count, sums);
+    for (size_t i = 0; i < types; i++)
+        printf("%-13s %s %" PRIu64 " tensors, %s\n", i == 0 ? "tensors" : "", sums[i].name, sums[i].count,
+               cli_bytes((double)sums[i].bytes, bytes));
+    if (info->runs)
+        printf("runs          yes\n");
+    else
+        printf("runs          no: %s\n", reason->message);
+}
+
+static void print_all(const smidge_file *file, const smidge_file_info *info)
+{
+    printf("\nkeys\n");
+    for (uint64_t i = 0; i < info->key_count; i++) {
+        smidge_key_info key = {.size = sizeof key};
+        if (smidge_file_key(file, i, &key, NULL) == SMIDGE_OK)
+            printf("  %-42s %-16s %s\n", key.name, key.type, key.value);
+    }
+    printf("\ntensors\n");
+    for (uint64_t i = 0; i < info->tensor_count; i++) {
+        smidge_tensor_info tensor = {.size = sizeof tensor};
+        if (smidge_file_tensor(file, i, &tensor, NULL) != SMIDGE_OK)
+            continue;
+        printf("  %-32s %-7s", tensor.name, tensor.type);
+        for (uint32_t d = 0; d < tensor.dims; d++)
+            printf("%s%" PRIu64, d == 0 ? " " : " x ", tensor.shape[d]);
+        printf("\n");
+    }
+}
+
+static json_t *json_of_types(const smidge_file *file, uint64_t tensor_count)
+{
+    type_sum sums[MAX_TYPES] = {0};
+    size_t types = sum_types(file, tensor_count, sums);
+    json_t *object = json_object();
+    for (size_t i = 0; i < types; i++)
+        json_object_set_new(object, sums[i].name,
+                            json_pack("{s:I, s:I}", "tensors", (json_int_t)sums[i].count, "bytes",
+                                      (json_int_t)sums[i].bytes));
+    return object;
+}
+
+/* Text from a file may be any bytes; JSON is UTF-8. */
+static json_t *json_of_text(const char *text)
+{
+    json_t *string = json_string(text);
+    return string != NULL ? string : json_string("(not UTF-8)");
+}
+
+static void print_json(const smidge_file *file, const smidge_file_info *info, const smidge_error *reason)
+{
+    json_t *object = json_pack("{s:o, s:o, s:s, s:s, s:I, s:I, s:i, s:I, s:I, s:o, s:b, s:o}", "architecture",
+                               json_of_text(info->architecture), "name", json_of_text(info->name), "type",
+                               info->type, "id", info->id, "size_bytes", (json_int_t)info->file_bytes,
+                               "n_params", (json_int_t)info->parameters, "gguf_version", (int)info->version,
+                               "keys", (json_int_t)info->key_count, "tensors", (json_int_t)info->tensor_count,
+                               "types", json_of_types(file, info->tensor_count), "runs", info->runs, "reason",
+                               info->runs ? json_null() : json_of_text(reason->message));
+    if (info->runs)
+        json_object_update_new(object,
+                               json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:s}", "layers",
+                                         (int)info->layers, "width", (int)info->width, "feed_forward",
+                                         (int)info->feed_forward, "heads", (int)info->heads, "kv_heads",
+                                         (int)info->kv_heads, "head_size", (int)info->head_size, "vocabulary",
+                                         (int)info->vocabulary, "context", (int)info->context, "window",
+                                         (int)info->window, "tokenizer", info->tokenizer));
+    json_dumpf(object, stdout, JSON_INDENT(2));
+    fputc('\n', stdout);
+    json_decref(object);
+}
+
+static int inspect_file(const char *path, const inspect_options *options)
+{
+    __attribute__((cleanup(close_file))) smidge_file *file = NULL;
+    smidge_error error;
+    smidge_error reason = {0};
+    if (smidge_file_open(path, &file, &error) != SMIDGE_OK)
+        return cli_fail(&error);
+    smidge_file_info info = {.size = sizeof info};
+    smidge_file_describe(file, &info);
+    (void)!smidge_file_check(file, &reason); /* info.runs says it too; this says why */
+    if (options->json)
+        print_json(file, &info, &reason);
+    else
+        print_text(file, &info, &reason);
+    if (options->all && !options->json)
+        print_all(file, &info);
+    if (options->verify) {
+        fflush(stdout);
+        if (smidge_file_verify(file, &error) != SMIDGE_OK)
+            return cli_close_output(cli_fail(&error));
+        if (!options->json)
+            printf("verified      every weight is a finite number\n");
+    }
+    return cli_close_output(EXIT_OK);
+}
+
+static int run(int argc, char **argv, int64_t started)
+{
+    (void)started;
+    inspect_options options = {0};
+    const cli_flag flags[] = {
+        {"--json", CLI_FLAG, &options.json, NULL, "print JSON"},
+        {"--verify", CLI_FLAG, &options.verify, NULL, "read every weight and look for damage"},
+        {"--all", CLI_FLAG, &options.all, NULL, "list every key and tensor"},
+        {"--cpu", CLI_FLAG, &options.cpu, NULL, "instead of a file: what this processor can do"},
+    };
+    const char *path = NULL;
+    size_t count = 0;
+    int status = cli_parse(&cli_inspect, flags, sizeof flags / sizeof *flags, argc, argv, &path, 1, &count);
+    if (status >= 0)
+        return status;
+    if (options.cpu && count == 0)
+        return inspect_cpu(options.json);
+    if (count == 0 || options.cpu)
+        return cli_misuse(&cli_inspect, "MODEL", options.cpu ? "and --cpu exclude each other" : "is missing");
+    return inspect_file(path, &options);
+}
+
+const cli_command cli_inspect = {
+    .name = "inspect",
+    .usage = "(MODEL | --cpu) [flags]",
+    .summary = "say what is in a model file, or what this processor can do",
+    .run = run,
+};

@@ -1,0 +1,49 @@
+#include "model_flags.h"
+
+#include <string.h>
+
+/* The KV type that a flag names; -1 if none. */
+static int32_t kv_type(const char *name)
+{
+    static const char *const names[] =
+        {[SMIDGE_KV_F16] = "f16", [SMIDGE_KV_F32] = "f32", [SMIDGE_KV_Q8_0] = "q8_0"};
+    if (name == NULL)
+        return SMIDGE_KV_F16;
+    for (int32_t type = 0; type <= SMIDGE_KV_Q8_0; type++) {
+        if (strcmp(name, names[type]) == 0)
+            return type;
+    }
+    return -1;
+}
+
+int model_check(const cli_command *command, const model_flags *flags)
+{
+    if (flags->path == NULL)
+        return cli_misuse(command, "-m", "is missing: which model?");
+    if (kv_type(flags->kv) < 0)
+        return cli_misuse(command, flags->kv, "is not f16, f32 or q8_0");
+    return -1;
+}
+
+smidge_status model_open(const model_flags *flags, int64_t deadline_ns, smidge_model **ret_model,
+                         smidge_error *error)
+{
+    smidge_model_options options;
+    smidge_model_options_init(&options);
+    options.threads = flags->threads;
+    options.force = flags->force;
+    options.memory_limit = flags->memory_limit;
+    options.deadline_ns = deadline_ns;
+    options.cpu = flags->cpu;
+    return smidge_model_open(flags->path, &options, ret_model, error);
+}
+
+smidge_status model_session(const model_flags *flags, smidge_model *model, int32_t context,
+                            smidge_session **ret_session, smidge_error *error)
+{
+    smidge_session_options options;
+    smidge_session_options_init(&options);
+    options.context = context;
+    options.kv_type = kv_type(flags->kv);
+    return smidge_session_new(model, &options, ret_session, error);
+}

@@ -1,0 +1,21 @@
+# llama-bench's columns and the time to label, in three formats.
+need_fixture models/stories260K/stories260K.gguf
+smidge bench -m "$FIXTURE" -p 16 -n 8 -r 2 --readings 0 -t 1
+expect_status 0
+expect_out_match '^\| model +\| type +\| +size \| +params \| threads \| +test \| +t/s \|$'
+expect_out_match 'pp16'
+expect_out_match 'tg8'
+expect_out_match '^peak memory  [0-9.]+ MiB'
+expect_out_match '^verdict      [0-9.]+ tokens/s: fine'
+smidge bench -m "$FIXTURE" -p 16 -n 8 -r 2 -t 2 -o json --readings 3
+expect_status 0
+expect_json "[r['test'] for r in x] == ['pp16', 'tg8', 'label-cold', 'label-warm', 'summary']"
+expect_json "all(k in x[0] for k in ('model', 'size_bytes', 'n_params', 'threads', 'test', 'tokens_per_second', 'stddev'))"
+expect_json "x[2]['ms_p50'] <= x[2]['ms_p95'] <= x[2]['ms_p99'] and x[0]['threads'] == 2"
+smidge bench -m "$FIXTURE" -p 16 -n 0 -r 2 --readings 2 -o csv -t 1
+expect_status 0
+expect_out_lines 4
+expect_out_match '^model,type,size_bytes,n_params,threads,test,tokens_per_second,stddev,ms_p50'
+smidge bench -m "$FIXTURE" -p 4000 -n 8 -t 1
+expect_status 1
+expect_one_error 'context: '
