@@ -253,10 +253,20 @@ static int classify_lines(classify_state *state)
 
 /* ---- The command ---------------------------------------------------------------------------------------- */
 
+/* No path to a label has more tokens than the label has bytes, and a space in front. */
+static size_t longest_label(const classify_state *state)
+{
+    size_t longest = 0;
+    for (size_t i = 0; i < state->label_count; i++) {
+        size_t size = strlen(state->labels[i]);
+        longest = size > longest ? size : longest;
+    }
+    return longest;
+}
+
 /* One reading gets the context it needs; lines get the default, or what the user gives. */
 static smidge_status choose_context(const classify_state *state, int32_t *ret_context, smidge_error *error)
 {
-    enum { ROOM_FOR_ANSWER = 64 };
     *ret_context = state->options.context;
     if (state->options.context != 0 || state->reading.data == NULL)
         return SMIDGE_OK;
@@ -267,7 +277,7 @@ static smidge_status choose_context(const classify_state *state, int32_t *ret_co
     smidge_model_info info = {.size = sizeof info};
     smidge_model_describe(state->model, &info);
     /* A reading that is too long for the model is refused when it is classified. */
-    size_t context = count + ROOM_FOR_ANSWER;
+    size_t context = count + longest_label(state) + 1;
     *ret_context = context > (size_t)info.context ? info.context : (int32_t)context;
     return status;
 }

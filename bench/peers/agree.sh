@@ -1,0 +1,103 @@
+#!/bin/sh
+# Compares our logits with llama.cpp's, and llama.cpp's with its own on another CPU variant (its noise).
+#
+#   bench/peers/agree.sh MODEL.gguf [-a VARIANT] [-b VARIANT] [-n POSITIONS] [-t THREADS]
+#                        [--batch N] [--fa off|on|auto] [--libs DIR]
+#
+# Prints one markdown table (see agree.c for the columns and the verdict). Ours comes from
+# build/release/logits_dump; without it only the noise is shown. The peer's libraries come from the npm
+# package named below unless --libs says where they are. Work files (250 MB each for a 49152-token
+# vocabulary) go to a temporary folder that is removed at the end.
+set -eu
+
+peer_version=3.22.1
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/smidge/peers
+
+fail() {
+    echo "agree.sh: $*" >&2
+    exit 1
+}
+
+case $(uname -m) in
+    x86_64)
+        platform=linux-x64 variant_a=haswell variant_b=zen4
+        tarball_sha256=0d953e1503d5ab4608d8ed5b739132308c81ac05ffeb760d2a7f30e08a9f90e0 ;;
+    aarch64)
+        platform=linux-arm64 variant_a=armv8.0_1 variant_b=armv8.2_1
+        tarball_sha256=39c76b998e35ed2f236c01472fc79eda0fc558b1c8b535023c2d7ded8c327cc4 ;;
+    *) fail "no peer package for $(uname -m)" ;;
+esac
+
+model='' positions=64 threads=1 batch=0 flash=off libs=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        -*) [ $# -ge 2 ] || fail "$1 wants a value" ;;
+    esac
+    case $1 in
+        -a) variant_a=$2; shift ;;
+        -b) variant_b=$2; shift ;;
+        -n) positions=$2; shift ;;
+        -t) threads=$2; shift ;;
+        --batch) batch=$2; shift ;;
+        --fa) flash=$2; shift ;;
+        --libs) libs=$2; shift ;;
+        -*) fail "unknown option $1" ;;
+        *) model=$1 ;;
+    esac
+    shift
+done
+[ -n "$model" ] || fail "which model? (./dev models fetches one and prints its path)"
+[ -r "$model" ] || fail "$model cannot be read"
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/smidge-agree.XXXXXX")
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' HUP INT TERM
+
+# The package is unpacked beside its place and renamed, so that an interrupted run leaves nothing half done.
+fetch_libs() {
+    folder=$cache/node-llama-cpp-$platform-$peer_version
+    libs=$folder/bins/$platform
+    [ ! -d "$libs" ] || return 0
+    command -v npm >/dev/null 2>&1 || fail "npm is missing (install Debian's npm, or pass --libs DIR)"
+    echo "agree.sh: fetching the peer's libraries" >&2
+    (cd "$work" && npm pack --silent "@node-llama-cpp/$platform@$peer_version" >/dev/null) ||
+        fail "npm cannot fetch @node-llama-cpp/$platform@$peer_version (no network? pass --libs DIR)"
+    tarball=$work/node-llama-cpp-$platform-$peer_version.tgz
+    echo "$tarball_sha256  $tarball" | sha256sum -c --quiet - >&2 || fail "$tarball is not the pinned package"
+    tar -xzf "$tarball" -C "$work"
+    mkdir -p "$cache"
+    rm -rf "$folder.part"
+    mv "$work/package" "$folder.part"
+    mv "$folder.part" "$folder"
+}
+
+[ -n "$libs" ] || fetch_libs
+
+cc=${CC:-cc}
+"$cc" -std=gnu11 -O2 -Wall -Wextra -o "$work/llama_peer" "$here/llama_peer.c" -ldl
+"$cc" -std=gnu11 -O2 -Wall -Wextra -o "$work/agree" "$here/agree.c" -lm
+
+peer_logits() {
+    "$work/llama_peer" logits "$model" "$work/tokens.bin" -o "$work/$1.f32" --libs "$libs" --variant "$1" \
+        -t "$threads" -b "$batch" --fa "$flash"
+}
+
+echo "agree.sh: greedy text and logits with $variant_a" >&2
+"$work/llama_peer" greedy "$model" "$here/prompts.txt" "$positions" -o "$work/tokens.bin" --libs "$libs" \
+    --variant "$variant_a" -t "$threads" --fa "$flash"
+peer_logits "$variant_a"
+echo "agree.sh: logits with $variant_b" >&2
+peer_logits "$variant_b"
+
+ours=$root/build/release/logits_dump
+set -- "$variant_a=$work/$variant_a.f32" "$variant_b=$work/$variant_b.f32"
+if [ -x "$ours" ]; then
+    echo "agree.sh: logits with smidge" >&2
+    "$ours" "$model" "$work/tokens.bin" -o "$work/ours.f32" -t "$threads"
+    set -- "$@" "smidge=$work/ours.f32"
+else
+    echo "agree.sh: ours is skipped: build/release/logits_dump is not built (./dev build)" >&2
+fi
+"$work/agree" "$work/tokens.bin" "$@"

@@ -1,0 +1,442 @@
+/*
+ * Drives llama.cpp's prebuilt libraries, so that its numbers can stand beside ours.
+ *
+ *   llama_peer greedy MODEL PROMPTS N -o tokens.bin   one prompt a line, continued greedily to N tokens
+ *   llama_peer logits MODEL tokens.bin -o logits.f32  full logits at every position, teacher-forced
+ *
+ * The file formats are described at the top of agree.c.
+ */
+#define _GNU_SOURCE
+#include "llama_peer.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct options {
+    const char *command, *model, *input, *output, *libs, *variant;
+    int n_total, threads, batch, flash, kv_type;
+    bool repack, verbose;
+};
+
+struct peer {
+    struct peer_api api;
+    struct llama_model *model;
+    struct llama_context *context;
+    struct peer_batch batch;
+    const struct llama_vocab *vocab;
+    int n_vocab, batch_size;
+};
+
+static void die(const char *what, const char *why)
+{
+    fprintf(stderr, "llama_peer: %s: %s\n", what, why);
+    exit(1);
+}
+
+static const char usage_text[] = "usage: llama_peer greedy MODEL PROMPTS_FILE N -o tokens.bin [options]\n"
+                                 "       llama_peer logits MODEL tokens.bin -o logits.f32 [options]\n"
+                                 "  --libs DIR      folder with libllama*.so and libggml-cpu-*.so\n"
+                                 "  --variant NAME  which libggml-cpu-NAME.so computes (haswell, zen4, ...)\n"
+                                 "  -t N            threads (1)\n"
+                                 "  -b N            tokens a llama_decode call (the whole sequence)\n"
+                                 "  --fa off|on|auto   flash attention (off)\n"
+                                 "  --kv f16|f32|q8_0  type of the KV cache (f16)\n"
+                                 "  --no-repack     keep the weights in the file's layout\n"
+                                 "  --verbose       show llama.cpp's log\n";
+
+static void usage(void)
+{
+    fputs(usage_text, stderr);
+    exit(2);
+}
+
+static int choice(const char *value, const char *const *names, const int *values)
+{
+    for (int i = 0; names[i]; i++) {
+        if (strcmp(value, names[i]) == 0) {
+            return values[i];
+        }
+    }
+    usage();
+    return 0;
+}
+
+static void parse_option(struct options *options, const char *name, const char *value)
+{
+    static const char *const flash_names[] = {"off", "on", "auto", NULL};
+    static const int flash_values[] = {PEER_FLASH_OFF, PEER_FLASH_ON, PEER_FLASH_AUTO};
+    static const char *const kv_names[] = {"f16", "f32", "q8_0", NULL};
+    static const int kv_values[] = {PEER_TYPE_F16, PEER_TYPE_F32, PEER_TYPE_Q8_0};
+
+    if (strcmp(name, "-o") == 0) {
+        options->output = value;
+    } else if (strcmp(name, "--libs") == 0) {
+        options->libs = value;
+    } else if (strcmp(name, "--variant") == 0) {
+        options->variant = value;
+    } else if (strcmp(name, "-t") == 0) {
+        options->threads = atoi(value);
+    } else if (strcmp(name, "-b") == 0) {
+        options->batch = atoi(value);
+    } else if (strcmp(name, "--fa") == 0) {
+        options->flash = choice(value, flash_names, flash_values);
+    } else if (strcmp(name, "--kv") == 0) {
+        options->kv_type = choice(value, kv_names, kv_values);
+    } else {
+        usage();
+    }
+}
+
+static struct options parse_arguments(int argc, char **argv)
+{
+    struct options options = {.threads = 1,
+                              .flash = PEER_FLASH_OFF,
+                              .kv_type = PEER_TYPE_F16,
+                              .repack = true};
+    const char *positional[4] = {NULL};
+    int n_positional = 0;
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--no-repack") == 0) {
+            options.repack = false;
+        } else if (strcmp(argv[i], "--verbose") == 0) {
+            options.verbose = true;
+        } else if (argv[i][0] == '-') {
+            if (i + 1 == argc) {
+                usage();
+            }
+            parse_option(&options, argv[i], argv[i + 1]);
+            i++;
+        } else if (n_positional < 4) {
+            positional[n_positional++] = argv[i];
+        } else {
+            usage();
+        }
+    }
+    options.command = positional[0];
+    options.model = positional[1];
+    options.input = positional[2];
+    options.n_total = positional[3] ? atoi(positional[3]) : 0;
+    if (!options.input || !options.output || !options.libs || !options.variant || options.threads < 1) {
+        usage();
+    }
+    return options;
+}
+
+static void *find_symbol(void *library, const char *name)
+{
+    void *symbol = dlsym(library, name);
+    if (!symbol) {
+        die(name, "not in this libllama (another version?)");
+    }
+    return symbol;
+}
+
+/* ISO C has no cast from void* to a function pointer, so the bytes are copied. */
+#define LOAD(api, library, name)                                                                             \
+    do {                                                                                                     \
+        void *symbol_ = find_symbol(library, #name);                                                         \
+        memcpy(&(api)->name, &symbol_, sizeof symbol_);                                                      \
+    } while (0)
+
+static void load_api(struct peer_api *api, const char *folder)
+{
+    char pattern[4096];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/libllama.*so*", folder);
+    if (glob(pattern, 0, NULL, &found) != 0) {
+        die(folder, "no libllama*.so here (unpack the npm package, see agree.sh)");
+    }
+    void *library = dlopen(found.gl_pathv[0], RTLD_NOW | RTLD_GLOBAL);
+    globfree(&found);
+    if (!library) {
+        die(folder, dlerror());
+    }
+    LOAD(api, library, ggml_backend_load);
+    LOAD(api, library, llama_backend_init);
+    LOAD(api, library, llama_log_set);
+    LOAD(api, library, llama_model_default_params);
+    LOAD(api, library, llama_context_default_params);
+    LOAD(api, library, llama_model_load_from_file);
+    LOAD(api, library, llama_model_free);
+    LOAD(api, library, llama_model_get_vocab);
+    LOAD(api, library, llama_vocab_n_tokens);
+    LOAD(api, library, llama_init_from_model);
+    LOAD(api, library, llama_free);
+    LOAD(api, library, llama_get_memory);
+    LOAD(api, library, llama_memory_clear);
+    LOAD(api, library, llama_tokenize);
+    LOAD(api, library, llama_batch_init);
+    LOAD(api, library, llama_batch_free);
+    LOAD(api, library, llama_decode);
+    LOAD(api, library, llama_get_logits_ith);
+}
+
+static void discard_log(int level, const char *text, void *data)
+{
+    (void)level;
+    (void)text;
+    (void)data;
+}
+
+/*
+ * The libraries tell no layout version. Defaults with recognisable values on both sides of every place where
+ * a field was added or removed between versions give a moved field away.
+ */
+static void check_layout(const struct peer_model_params *model, const struct peer_context_params *context)
+{
+    bool model_ok = model->n_gpu_layers == -1 && model->split_mode == 1 && model->main_gpu == 0 &&
+                    !model->vocab_only && !model->check_tensors && model->use_extra_buffers &&
+                    !model->no_host && !model->no_alloc && !model->kv_overrides;
+    bool context_ok = context->n_ctx == 512 && context->n_batch == 2048 && context->n_ubatch == 512 &&
+                      context->n_seq_max == 1 && context->n_threads == 4 && context->n_threads_batch == 4 &&
+                      context->rope_scaling_type == -1 && context->flash_attention == PEER_FLASH_AUTO &&
+                      context->defrag_threshold == -1.0F && context->type_k == PEER_TYPE_F16 &&
+                      context->type_v == PEER_TYPE_F16 && !context->embeddings && context->offload_kqv &&
+                      context->no_perf && !context->kv_unified;
+    if (!model_ok || !context_ok) {
+        die("parameter layout", "not that of llama.cpp v0.5.0 (update llama_peer.h to this version)");
+    }
+}
+
+static void peer_open(struct peer *peer, const struct options *options, int n_ctx)
+{
+    char path[4096];
+    struct peer_api *api = &peer->api;
+
+    load_api(api, options->libs);
+    if (!options->verbose) {
+        api->llama_log_set(discard_log, NULL);
+    }
+    snprintf(path, sizeof path, "%s/libggml-cpu-%s.so", options->libs, options->variant);
+    if (!api->ggml_backend_load(path)) {
+        die(path, "cannot be loaded");
+    }
+    api->llama_backend_init();
+
+    struct peer_model_params model_params = api->llama_model_default_params();
+    struct peer_context_params params = api->llama_context_default_params();
+    check_layout(&model_params, &params);
+
+    model_params.n_gpu_layers = 0;
+    model_params.use_extra_buffers = options->repack;
+    peer->model = api->llama_model_load_from_file(options->model, model_params);
+    if (!peer->model) {
+        die(options->model, "llama.cpp does not load it (--verbose says why)");
+    }
+    peer->vocab = api->llama_model_get_vocab(peer->model);
+    peer->n_vocab = api->llama_vocab_n_tokens(peer->vocab);
+
+    peer->batch_size = options->batch > 0 && options->batch < n_ctx ? options->batch : n_ctx;
+    params.n_ctx = (uint32_t)n_ctx;
+    params.n_batch = params.n_ubatch = params.n_outputs_max = (uint32_t)n_ctx;
+    params.n_outputs_max_per_seq = (uint32_t)n_ctx;
+    params.n_threads = params.n_threads_batch = options->threads;
+    params.flash_attention = options->flash;
+    params.type_k = params.type_v = options->kv_type;
+    peer->context = api->llama_init_from_model(peer->model, params);
+    if (!peer->context) {
+        die(options->model, "llama.cpp makes no context for it (--verbose says why)");
+    }
+    peer->batch = api->llama_batch_init(n_ctx, 0, 1);
+}
+
+static void peer_close(struct peer *peer)
+{
+    peer->api.llama_batch_free(peer->batch);
+    peer->api.llama_free(peer->context);
+    peer->api.llama_model_free(peer->model);
+}
+
+/* Puts tokens at positions first.. of sequence 0 into the batch, wanting logits of all, and decodes it. */
+static void decode(struct peer *peer, const int32_t *tokens, int first, int n)
+{
+    struct peer_batch *batch = &peer->batch;
+    batch->n_tokens = n;
+    for (int i = 0; i < n; i++) {
+        batch->token[i] = tokens[first + i];
+        batch->position[i] = first + i;
+        batch->n_seq_id[i] = 1;
+        batch->seq_id[i][0] = 0;
+        batch->want_logits[i] = 1;
+    }
+    if (peer->api.llama_decode(peer->context, *batch) != 0) {
+        die("llama_decode", "failed (--verbose says why)");
+    }
+}
+
+static const float *logits_of(struct peer *peer, int i)
+{
+    const float *logits = peer->api.llama_get_logits_ith(peer->context, i);
+    if (!logits) {
+        die("llama_get_logits_ith", "no logits at this position");
+    }
+    return logits;
+}
+
+static FILE *open_file(const char *path, const char *mode)
+{
+    FILE *file = fopen(path, mode);
+    if (!file) {
+        die(path, strerror(errno));
+    }
+    return file;
+}
+
+static void write_all(FILE *file, const void *data, size_t size, size_t count, const char *path)
+{
+    if (fwrite(data, size, count, file) != count) {
+        die(path, "cannot be written (disk full?)");
+    }
+}
+
+/* In place; only \n, \t and \\ are escapes, since prompts.txt needs no more. */
+static size_t unescape(char *text)
+{
+    char *out = text;
+    for (const char *in = text; *in && *in != '\n'; in++) {
+        if (in[0] == '\\' && (in[1] == 'n' || in[1] == 't' || in[1] == '\\')) {
+            in++;
+            *out++ = (char)(*in == 'n' ? '\n' : *in == 't' ? '\t' : '\\');
+        } else {
+            *out++ = *in;
+        }
+    }
+    *out = '\0';
+    return (size_t)(out - text);
+}
+
+/* Fills tokens with exactly n_total ids: the prompt (cut if it is longer), then greedy text. */
+static void continue_greedily(struct peer *peer, const char *text, size_t length, int32_t *tokens,
+                              int n_total)
+{
+    int capacity = (int)length + 16;
+    int32_t *prompt = calloc((size_t)capacity, sizeof *prompt);
+    if (!prompt) {
+        die("prompt", "out of memory");
+    }
+    int n = peer->api.llama_tokenize(peer->vocab, text, (int32_t)length, prompt, capacity, true, false);
+    if (n < 1) {
+        die("prompt", "cannot be tokenized, or is empty");
+    }
+    n = n < n_total ? n : n_total;
+    memcpy(tokens, prompt, (size_t)n * sizeof *tokens);
+    free(prompt);
+
+    peer->api.llama_memory_clear(peer->api.llama_get_memory(peer->context), true);
+    for (int first = 0; n < n_total; first = n++) {
+        decode(peer, tokens, first, n - first);
+        const float *logits = logits_of(peer, n - first - 1);
+        int32_t best = 0;
+        for (int v = 1; v < peer->n_vocab; v++) {
+            best = logits[v] > logits[best] ? v : best;
+        }
+        tokens[n] = best;
+    }
+}
+
+static void run_greedy(const struct options *options)
+{
+    struct peer peer = {0};
+    char line[16384];
+    int32_t n_sequences = 0;
+    int n_total = options->n_total;
+
+    if (n_total < 1) {
+        usage();
+    }
+    peer_open(&peer, options, n_total);
+    int32_t *tokens = calloc((size_t)n_total, sizeof *tokens);
+    FILE *prompts = open_file(options->input, "r");
+    FILE *out = open_file(options->output, "wb");
+    write_all(out, &n_sequences, sizeof n_sequences, 1, options->output);
+    while (tokens && fgets(line, sizeof line, prompts)) {
+        size_t length = unescape(line);
+        if (length == 0) {
+            continue;
+        }
+        continue_greedily(&peer, line, length, tokens, n_total);
+        int32_t n = n_total;
+        write_all(out, &n, sizeof n, 1, options->output);
+        write_all(out, tokens, sizeof *tokens, (size_t)n_total, options->output);
+        n_sequences++;
+    }
+    rewind(out);
+    write_all(out, &n_sequences, sizeof n_sequences, 1, options->output);
+    if (fclose(out) != 0) {
+        die(options->output, "cannot be written (disk full?)");
+    }
+    fclose(prompts);
+    free(tokens);
+    peer_close(&peer);
+}
+
+/* Reads tokens.bin whole; ret_longest is the longest sequence. The caller frees. */
+static int32_t *read_tokens(const char *path, int32_t *ret_longest)
+{
+    FILE *file = open_file(path, "rb");
+    fseek(file, 0, SEEK_END);
+    long count = ftell(file) / (long)sizeof(int32_t);
+    rewind(file);
+    int32_t *data = calloc((size_t)count + 1, sizeof *data);
+    if (!data || fread(data, sizeof *data, (size_t)count, file) != (size_t)count || count < 1) {
+        die(path, "cannot be read");
+    }
+    fclose(file);
+
+    long at = 1;
+    *ret_longest = 1;
+    for (int32_t s = 0; s < data[0]; s++) {
+        if (at >= count || data[at] < 1 || data[at] > count - at - 1) {
+            die(path, "is not a token list file (see agree.c)");
+        }
+        *ret_longest = data[at] > *ret_longest ? data[at] : *ret_longest;
+        at += 1 + data[at];
+    }
+    return data;
+}
+
+static void run_logits(const struct options *options)
+{
+    struct peer peer = {0};
+    int32_t longest = 0;
+    int32_t *data = read_tokens(options->input, &longest);
+    FILE *out = open_file(options->output, "wb");
+
+    peer_open(&peer, options, longest);
+    const int32_t *sequence = data + 1;
+    for (int32_t s = 0; s < data[0]; s++) {
+        int n = sequence[0];
+        peer.api.llama_memory_clear(peer.api.llama_get_memory(peer.context), true);
+        for (int first = 0; first < n; first += peer.batch_size) {
+            int step = n - first < peer.batch_size ? n - first : peer.batch_size;
+            decode(&peer, sequence + 1, first, step);
+            for (int i = 0; i < step; i++) {
+                write_all(out, logits_of(&peer, i), sizeof(float), (size_t)peer.n_vocab, options->output);
+            }
+        }
+        sequence += 1 + n;
+    }
+    if (fclose(out) != 0) {
+        die(options->output, "cannot be written (disk full?)");
+    }
+    free(data);
+    peer_close(&peer);
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = parse_arguments(argc, argv);
+    if (strcmp(options.command, "greedy") == 0) {
+        run_greedy(&options);
+    } else if (strcmp(options.command, "logits") == 0) {
+        run_logits(&options);
+    } else {
+        usage();
+    }
+    return 0;
+}
