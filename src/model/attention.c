@@ -45,10 +45,12 @@ static void store_head(const smg_model *model, smg_scratch *scratch, const smg_r
     float *q = scratch->q + (row * shape->heads + (int64_t)kv_head * group) * size;
     float *k = scratch->k + (row * shape->kv_heads + kv_head) * size;
     const float *v = scratch->v + (row * shape->kv_heads + kv_head) * size;
+    smg_kv_cache *cache = rows[row].cache;
     for (int32_t i = 0; i < group; i++)
         turn(q + (int64_t)i * size, angles, pairs, kind);
+    if (cache->kind == SMG_KV_F16)
+        model->kernels.round_f16(q, (int64_t)group * size);
     turn(k, angles, pairs, kind);
-    smg_kv_cache *cache = rows[row].cache;
     size_t place = (size_t)layer * cache->layer_bytes + (size_t)rows[row].cell * cache->cell_bytes +
                    (size_t)kv_head * cache->head_bytes;
     model->kernels.kv_store[cache->kind](k, cache->keys + place, size);
@@ -104,6 +106,8 @@ static void attend(const smg_model *model, const smg_row *row, int layer, int32_
                                                scores + (first - low));
     }
     kernels->softmax(scores, high - low + 1);
+    if (row->cache->kind == SMG_KV_F16)
+        kernels->round_f16(scores, high - low + 1);
     memset(ret_mix, 0, (size_t)size * sizeof *ret_mix);
     for (int32_t s = 0; s < row->segment_count; s++) {
         const smg_segment *segment = &row->segments[s];

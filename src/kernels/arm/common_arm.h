@@ -1,0 +1,95 @@
+/* What all ARM kernels share. Armv8-A is enough. */
+#ifndef SMG_KERNELS_ARM_COMMON_H
+#define SMG_KERNELS_ARM_COMMON_H
+
+#if !defined(__aarch64__) || !defined(__ARM_NEON)
+#error "this file is compiled for aarch64 with Advanced SIMD"
+#endif
+
+#include <arm_neon.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/tile.h"
+
+static ALWAYS_INLINE uint16_t load_u16(const uint8_t *p)
+{
+    uint16_t value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+static ALWAYS_INLINE uint32_t load_u32(const uint8_t *p)
+{
+    uint32_t value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+static ALWAYS_INLINE float load_f32(const uint8_t *p)
+{
+    float value;
+    memcpy(&value, p, sizeof value);
+    return value;
+}
+
+static ALWAYS_INLINE float load_half(const uint8_t *p)
+{
+    _Float16 value;
+    memcpy(&value, p, sizeof value);
+    return (float)value;
+}
+
+static ALWAYS_INLINE int8x16_t load_i8(const uint8_t *p)
+{
+    return vreinterpretq_s8_u8(vld1q_u8(p));
+}
+
+/* Halves at p, p + stride … as floats: four, or `n` and zeros. */
+static ALWAYS_INLINE float32x4_t gather_halves(const uint8_t *p, size_t stride, int n)
+{
+    uint16x4_t some = vdup_n_u16(0);
+    if (n > 0)
+        some = vset_lane_u16(load_u16(p), some, 0);
+    if (n > 1)
+        some = vset_lane_u16(load_u16(p + stride), some, 1);
+    if (n > 2)
+        some = vset_lane_u16(load_u16(p + 2 * stride), some, 2);
+    if (n > 3)
+        some = vset_lane_u16(load_u16(p + 3 * stride), some, 3);
+    return vcvt_f32_f16(vreinterpret_f16_u16(some));
+}
+
+/* 32 quants: 16 in each half. */
+typedef struct quants {
+    int8x16_t a, b;
+} quants;
+
+/* 16 bytes of nibbles, low nibbles first. */
+static ALWAYS_INLINE quants unpack_nibbles(const uint8_t *p)
+{
+    uint8x16_t packed = vld1q_u8(p);
+    quants q = {vreinterpretq_s8_u8(vandq_u8(packed, vdupq_n_u8(15))),
+                vreinterpretq_s8_u8(vshrq_n_u8(packed, 4))};
+    return q;
+}
+
+static ALWAYS_INLINE quants subtract(quants q, int8_t by)
+{
+    q.a = vsubq_s8(q.a, vdupq_n_s8(by));
+    q.b = vsubq_s8(q.b, vdupq_n_s8(by));
+    return q;
+}
+
+static ALWAYS_INLINE quants iq4_levels(quants nibbles)
+{
+    static const int8_t values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
+                                      1,    13,   25,  38,  53,  69,  89,  113};
+    const int8x16_t levels = vld1q_s8(values);
+    nibbles.a = vqtbl1q_s8(levels, vreinterpretq_u8_s8(nibbles.a));
+    nibbles.b = vqtbl1q_s8(levels, vreinterpretq_u8_s8(nibbles.b));
+    return nibbles;
+}
+
+#endif

@@ -1,0 +1,8 @@
+/* Everything in floats, from the templates. */
+#include "kernels/arm/v8_arm.h"
+
+#define ISA neon
+
+#include "kernels/attention_v8.h"
+#include "kernels/matmul_float_v8.h"
+#include "kernels/vector_v8.h"

@@ -1,0 +1,83 @@
+/* The kernel table: every inner loop of the forward pass, as function pointers filled once from a CPU mask.
+ *
+ * Kernels neither allocate nor start threads, and never read outside the rows they are given; rows given as
+ * `void *` have any alignment, floats their own. Each has a C reference in ref/; one line in kernels.inc
+ * declares, registers, tests and benches one. Names: smg_<op>_<weights>_<activations>[_<mr>x<nr>]_<isa>.
+ *
+ * Batch invariance: what a kernel computes for one row and one token must not depend on how many rows or
+ * tokens are in the call, on their place in it, or on alignment: each output is one reduction over k in a
+ * fixed order that depends on k, the weight type and the CPU path alone. */
+#ifndef SMG_KERNELS_KERNELS_H
+#define SMG_KERNELS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "format/blocks.h"
+
+/* How a row of activations is stored for a product with quantized weights. */
+typedef enum smg_act {
+    SMG_ACT_F32,  /* as it is: weights F32, F16, BF16 */
+    SMG_ACT_Q8_0, /* smg_block_q8_0: Q4_0, Q5_0, Q8_0, IQ4_NL */
+    SMG_ACT_Q8_1, /* smg_block_q8_1: Q4_1, Q5_1 */
+    SMG_ACT_Q8_K, /* smg_block_q8_k: the super-block types */
+    SMG_ACT_COUNT
+} smg_act;
+
+/* The form of activations that weights of `type` are multiplied with. */
+smg_act smg_act_for(smg_type type);
+/* Bytes of an activation row of `k` elements, a multiple of 4. `k` fits the form's block. */
+size_t smg_act_row_bytes(smg_act act, int64_t k);
+
+/* Forms of the KV cache. */
+typedef enum smg_kv { SMG_KV_F16, SMG_KV_F32, SMG_KV_Q8_0, SMG_KV_COUNT } smg_kv;
+/* Bytes of `n` cached elements (a head's key or value); q8_0 wants n to be a multiple of 32. */
+size_t smg_kv_bytes(smg_kv kv, int64_t n);
+
+/* out[t * out_stride + r] = sum over k of w[r][k] * x[t][k], for r < rows and t < tokens.
+ * w: rows of weights, w_stride bytes apart. x: rows of activations, x_stride bytes apart.
+ * out_stride in floats. k: elements of a row. */
+typedef void (*smg_matmul_fn)(int64_t k, int64_t rows, const void *w, size_t w_stride, int64_t tokens,
+                              const void *x, size_t x_stride, float *out, size_t out_stride);
+
+/* x: k floats -> one activation row. The scale of a block is amax/127 (Q8_K: -max/127 kept signed as in
+ * ggml), stored as binary16 for Q8_0 and Q8_1; elements are rounded to nearest, ties to even. All paths give
+ * the same bytes. A block with a NaN or an infinity gets a NaN scale, and with it every product of its token
+ * is NaN. */
+typedef void (*smg_quantize_fn)(const float *x, void *ret_row, int64_t k);
+
+/* n floats -> cached elements (rounded to nearest even). */
+typedef void (*smg_kv_store_fn)(const float *x, void *ret_cells, int64_t n);
+
+/* ret_scores[i] = scale * dot(q, keys[i]) for i < count; keys `stride` bytes apart, `n` elements each. */
+typedef void (*smg_attention_scores_fn)(const float *q, const void *keys, size_t stride, int64_t count,
+                                        int64_t n, float scale, float *ret_scores);
+/* acc[e] += sum over i of p[i] * values[i][e], added in the order of i, one fused multiply-add each, so that
+ * a call with count = a + b equals one with a followed by one with b, and all paths give the same bits. */
+typedef void (*smg_attention_mix_fn)(const float *p, const void *values, size_t stride, int64_t count,
+                                     int64_t n, float *acc);
+
+typedef struct smg_kernels {
+    uint32_t cpu_mask;
+    smg_matmul_fn matmul[SMG_TYPE_COUNT];    /* NULL where the type holds no weights */
+    smg_quantize_fn quantize[SMG_ACT_COUNT]; /* NULL for F32 */
+    smg_kv_store_fn kv_store[SMG_KV_COUNT];
+    smg_attention_scores_fn attention_scores[SMG_KV_COUNT];
+    smg_attention_mix_fn attention_mix[SMG_KV_COUNT];
+    /* x := what binary16 keeps of it, to nearest even, in place; all paths give the same bits. Queries and
+     * probabilities meet an F16 cache in its own precision, as in llama.cpp. */
+    void (*round_f16)(float *x, int64_t n);
+    /* out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]; out may be x; weight may be NULL (all ones) */
+    void (*rms_norm)(const float *x, const float *weight, float eps, int64_t n, float *out);
+    /* x := exp(x - max) / sum, in place; n >= 1; -INFINITY gives 0; one NaN makes all NaN */
+    void (*softmax)(float *x, int64_t n);
+    /* out[i] = silu(gate[i]) * up[i]; out may be gate */
+    void (*silu_mul)(const float *gate, const float *up, int64_t n, float *out);
+    /* out[i] = gelu(gate[i]) * up[i], the tanh form; out may be gate */
+    void (*gelu_mul)(const float *gate, const float *up, int64_t n, float *out);
+} smg_kernels;
+
+/* Fills the table with the best kernel of each kind that `cpu_mask` (a subset of smg_cpu_mask()) allows. */
+void smg_kernels_init(smg_kernels *table, uint32_t cpu_mask);
+
+#endif

@@ -1,0 +1,8 @@
+/* Everything in floats, from the templates. */
+#include "kernels/x86/v8_x86.h"
+
+#define ISA avx2
+
+#include "kernels/attention_v8.h"
+#include "kernels/matmul_float_v8.h"
+#include "kernels/vector_v8.h"

@@ -1,0 +1,58 @@
+#include "quant/dequantize.h"
+
+#include <string.h>
+
+#include "kernels/half.h"
+#include "kernels/unpack.h"
+
+/* Each product and sum is rounded to float in the order that the format's own reader uses, so that results
+ * are equal bit for bit. The build switches contraction off, which this relies on. */
+
+static void floats(smg_type type, const uint8_t *row, float *x, int64_t n)
+{
+    if (type == SMG_TYPE_F32) {
+        memcpy(x, row, (size_t)n * sizeof *x);
+        return;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        uint16_t bits;
+        memcpy(&bits, row + 2 * i, sizeof bits);
+        x[i] = type == SMG_TYPE_F16 ? smg_half_to_float(bits) : smg_bf16_to_float(bits);
+    }
+}
+
+static void small_block(smg_type type, const uint8_t *row, float *x)
+{
+    smg_small_block block;
+    smg_unpack_small(type, row, &block);
+    for (int i = 0; i < SMG_QK; i++)
+        x[i] = block.has_m ? block.d * (float)block.q[i] + block.m : block.d * (float)block.q[i];
+}
+
+static void super_block(smg_type type, const uint8_t *row, float *x)
+{
+    smg_super_block block;
+    smg_unpack_super(type, row, &block);
+    for (int i = 0; i < SMG_QK_K; i++) {
+        float scaled = block.d * (float)block.scales[i / 16] * (float)block.q[i];
+        x[i] = block.has_mins ? scaled - block.dmin * (float)block.mins[i / 16] : scaled;
+    }
+}
+
+void smg_dequantize_row(smg_type type, const void *row, float *ret_x, int64_t n)
+{
+    const smg_type_info *info = smg_type_describe(type);
+    const uint8_t *bytes = row;
+    if (!info || !info->weights)
+        return;
+    if (info->block_elements == 1) {
+        floats(type, bytes, ret_x, n);
+        return;
+    }
+    for (int64_t i = 0; i < n; i += info->block_elements, bytes += info->block_bytes) {
+        if (info->block_elements == SMG_QK)
+            small_block(type, bytes, ret_x + i);
+        else
+            super_block(type, bytes, ret_x + i);
+    }
+}

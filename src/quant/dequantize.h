@@ -1,0 +1,13 @@
+/* Rows of any tensor type to floats: the reading side of quantization. */
+#ifndef SMG_QUANT_DEQUANTIZE_H
+#define SMG_QUANT_DEQUANTIZE_H
+
+#include <stdint.h>
+
+#include "base/error.h"
+#include "format/blocks.h"
+
+/* `n` elements of a row of `type`, which fits n, to floats. `type` is one that may appear in a file. */
+void smg_dequantize_row(smg_type type, const void *row, float *ret_x, int64_t n);
+
+#endif

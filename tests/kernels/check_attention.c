@@ -1,0 +1,126 @@
+/* Scores: near the reference, and each key's the same whatever keys are beside it. Mixes: equal to the
+ * reference bit for bit, in one call or in two. */
+#include <math.h>
+#include <string.h>
+
+#include "kernel_check.h"
+#include "kernels/half.h"
+
+enum { MAX_COUNT = 37 };
+
+typedef struct cache {
+    int64_t n, count;
+    uint8_t *cells; /* rows of cells */
+    float *x;       /* what they were made from */
+    size_t stride;
+} cache;
+
+static void make_cache(check *c, smg_kv kv, int64_t n, int64_t count, data_kind kind, cache *ret_cache)
+{
+    const size_t bytes = smg_kv_bytes(kv, n);
+    cache made = {.n = n, .count = count, .stride = (bytes + 3) | 1};
+    made.cells = guarded_new((size_t)(count - 1) * made.stride + bytes);
+    made.x = guarded_new((size_t)(n * count) * sizeof(float));
+    uint8_t *row = guarded_new(bytes);
+    for (int64_t i = 0; i < count; i++) {
+        fill_floats(&c->random, kind, made.x + i * n, n);
+        c->reference->kv_store[kv](made.x + i * n, row, n);
+        memcpy(made.cells + (size_t)i * made.stride, row, bytes);
+    }
+    *ret_cache = made;
+}
+
+/* Lengths of a head, and numbers of keys. */
+static int64_t next_n(smg_kv kv, int64_t n)
+{
+    static const int64_t any[] = {1, 7, 8, 20, 32, 64, 80, 100, 128, 256};
+    if (kv == SMG_KV_Q8_0)
+        return n == 0 ? 32 : n == 32 ? 64 : n == 64 ? 96 : n == 96 ? 128 : n == 128 ? 256 : 0;
+    for (size_t i = 0; i < sizeof any / sizeof *any; i++)
+        if (any[i] > n)
+            return any[i];
+    return 0;
+}
+
+static int64_t next_count(int64_t count)
+{
+    return count < 9 ? count + 1 : count == 9 ? MAX_COUNT : 0;
+}
+
+static void check_scores(check *c, smg_kv kv, const cache *keys, data_kind kind)
+{
+    const float scale = 0.125F;
+    float *q = guarded_new((size_t)keys->n * sizeof *q);
+    float *expected = guarded_new((size_t)keys->count * sizeof *expected);
+    float *got = guarded_new((size_t)keys->count * sizeof *got);
+    fill_floats(&c->random, kind, q, keys->n);
+    c->reference->attention_scores[kv](q, keys->cells, keys->stride, keys->count, keys->n, scale, expected);
+    c->table->attention_scores[kv](q, keys->cells, keys->stride, keys->count, keys->n, scale, got);
+    for (int64_t i = 0; i < keys->count; i++) {
+        double size = 0, exact = 0;
+        for (int64_t e = 0; e < keys->n; e++) {
+            size += fabs((double)q[e] * keys->x[i * keys->n + e]);
+            exact += (double)q[e] * keys->x[i * keys->n + e];
+        }
+        size *= scale;
+        if (!check_near(c, got[i], expected[i], size * ((double)keys->n / 8 + 10) * 0x1p-24))
+            check_fail(c, "n %d: score %d of %d is %.9g, expected %.9g", (int)keys->n, (int)i,
+                       (int)keys->count, (double)got[i], (double)expected[i]);
+        /* the cells' own rounding: half a step of 127, or of 11 bits */
+        if (fabs(got[i] - exact * scale) > (kv == SMG_KV_Q8_0 ? 0.5 : 1e-3) * size + 1e-6)
+            check_fail(c, "n %d: score %.9g of cells, %.9g of floats", (int)keys->n, (double)got[i],
+                       exact * scale);
+        float alone;
+        c->table->attention_scores[kv](q, keys->cells + (size_t)i * keys->stride, keys->stride, 1, keys->n,
+                                       scale, &alone);
+        if (memcmp(&alone, &got[i], sizeof alone) != 0)
+            check_fail(c, "n %d: score %d of %d differs from the one alone", (int)keys->n, (int)i,
+                       (int)keys->count);
+    }
+}
+
+static void check_mix(check *c, smg_kv kv, const cache *values)
+{
+    const size_t bytes = (size_t)values->n * sizeof(float);
+    float *p = guarded_new((size_t)values->count * sizeof *p);
+    float *expected = guarded_new(bytes), *got = guarded_new(bytes), *halves = guarded_new(bytes);
+    fill_floats(&c->random, DATA_RANDOM, p, values->count);
+    fill_floats(&c->random, DATA_RANDOM, expected, values->n);
+    memcpy(got, expected, bytes);
+    memcpy(halves, expected, bytes);
+    c->reference->attention_mix[kv](p, values->cells, values->stride, values->count, values->n, expected);
+    c->table->attention_mix[kv](p, values->cells, values->stride, values->count, values->n, got);
+    int64_t cut = values->count / 3;
+    c->table->attention_mix[kv](p, values->cells, values->stride, cut, values->n, halves);
+    c->table->attention_mix[kv](p + cut, values->cells + (size_t)cut * values->stride, values->stride,
+                                values->count - cut, values->n, halves);
+    if (memcmp(got, expected, bytes) != 0)
+        check_fail(c, "n %d, %d values: differs from the reference", (int)values->n, (int)values->count);
+    if (memcmp(halves, got, bytes) != 0)
+        check_fail(c, "n %d, %d values: two calls differ from one", (int)values->n, (int)values->count);
+}
+
+static void check_attention(check *c, smg_kv kv, bool scores)
+{
+    for (int64_t n = next_n(kv, 0); n; n = next_n(kv, n))
+        for (int64_t count = 1; count; count = next_count(count))
+            for (data_kind kind = 0; kind < DATA_KINDS; kind++) {
+                cache made;
+                make_cache(c, kv, n, count, kind, &made);
+                if (scores)
+                    check_scores(c, kv, &made, kind);
+                else
+                    check_mix(c, kv, &made);
+                guarded_free_all();
+            }
+}
+
+void check_attention_scores(check *c, smg_kv kv)
+{
+    check_attention(c, kv, true);
+}
+
+void check_attention_mix(check *c, smg_kv kv)
+{
+    check_attention(c, kv, false);
+}
