@@ -290,7 +290,8 @@ smidge_status smg_pool_acquire(smg_pool *pool, const smg_stop *stop)
     pthread_cond_init(&self.wake, &attributes);
     pthread_condattr_destroy(&attributes);
     enqueue(pool, &self);
-    smidge_status status = SMIDGE_OK;
+    /* Again under the lock: a cancellation before it found nobody waiting to wake. */
+    smidge_status status = smg_stop_check(stop);
     while (!self.granted && status == SMIDGE_OK) {
         wait_for_grant(pool, &self);
         status = self.granted ? SMIDGE_OK : smg_stop_check(stop);

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/checked.h"
+
 /* Of RAM: the rest is for the system and for the application that asks. */
 #define SHARE_PERCENT 70
 #define PATH_ROOM 1024
@@ -33,13 +35,24 @@ static bool read_text(const char *path, char *ret_text, size_t room)
     return size > 0;
 }
 
+/* The number that `text` begins with; SMG_MEMORY_UNKNOWN if there is none or it is too large to be meant. */
+static uint64_t parse_number(const char *text)
+{
+    while (*text == ' ' || *text == '\t')
+        text++;
+    if (*text < '0' || *text > '9')
+        return SMG_MEMORY_UNKNOWN;
+    uint64_t number = strtoull(text, NULL, 10);
+    return number >= NO_LIMIT ? SMG_MEMORY_UNKNOWN : number;
+}
+
 /* The number behind `name` at the start of a line; SMG_MEMORY_UNKNOWN if there is none. */
 static uint64_t number_after(const char *text, const char *name)
 {
     size_t length = strlen(name);
     for (const char *line = text; line != NULL && *line != '\0';) {
         if (strncmp(line, name, length) == 0)
-            return strtoull(line + length, NULL, 10);
+            return parse_number(line + length);
         line = strchr(line, '\n');
         line = line == NULL ? NULL : line + 1;
     }
@@ -51,9 +64,9 @@ static uint64_t read_number(const char *directory, const char *file)
     char path[PATH_ROOM + 64];
     char text[64];
     snprintf(path, sizeof path, "%s/%s", directory, file);
-    if (!read_text(path, text, sizeof text) || text[0] < '0' || text[0] > '9')
-        return SMG_MEMORY_UNKNOWN; /* "max" among others */
-    return strtoull(text, NULL, 10);
+    if (!read_text(path, text, sizeof text))
+        return SMG_MEMORY_UNKNOWN;
+    return parse_number(text); /* "max" is none */
 }
 
 typedef struct cgroup_files {
@@ -72,7 +85,7 @@ static uint64_t cgroup_left(const char *directory, const cgroup_files *files)
 {
     uint64_t limit = read_number(directory, files->limit);
     uint64_t use = read_number(directory, files->use);
-    if (limit == SMG_MEMORY_UNKNOWN || limit >= NO_LIMIT || use == SMG_MEMORY_UNKNOWN)
+    if (limit == SMG_MEMORY_UNKNOWN || use == SMG_MEMORY_UNKNOWN)
         return SMG_MEMORY_UNKNOWN;
     char path[PATH_ROOM + 64];
     char text[8192];
@@ -102,6 +115,19 @@ static uint64_t tightest(char *directory, size_t top, const cgroup_files *files)
     }
 }
 
+/* Whether "memory" is one of the controllers "a,b,c" between `list` and `end`. */
+static bool lists_memory(const char *list, const char *end)
+{
+    const size_t length = strlen("memory");
+    for (const char *at = list; at < end; at++) {
+        bool starts = at == list || at[-1] == ',';
+        if (starts && (size_t)(end - at) >= length && memcmp(at, "memory", length) == 0 &&
+            (at[length] == ',' || at + length == end))
+            return true;
+    }
+    return false;
+}
+
 /* Lines of /proc/self/cgroup: "0::/path" for version 2, "N:memory:/path" for version 1. */
 static uint64_t read_cgroups(const char *root)
 {
@@ -118,7 +144,7 @@ static uint64_t read_cgroups(const char *root)
         if (group == NULL)
             continue;
         bool second = strncmp(controllers, "::", 2) == 0;
-        bool memory = strncmp(controllers, ":memory:", 8) == 0;
+        bool memory = lists_memory(controllers + 1, group);
         if (!second && !memory)
             continue;
         int top = snprintf(path, sizeof path, "%s/sys/fs/cgroup%s", root, second ? "" : "/memory");
@@ -141,7 +167,10 @@ static uint64_t read_resident(const char *root)
     snprintf(path, sizeof path, "%s/proc/self/statm", root);
     if (!read_text(path, text, sizeof text) || sscanf(text, "%*s %llu %llu", &resident, &shared) != 2)
         return 0;
-    return resident > shared ? (resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+    uint64_t bytes;
+    if (resident <= shared || !smg_checked_mul(resident - shared, (uint64_t)sysconf(_SC_PAGESIZE), &bytes))
+        return 0;
+    return bytes;
 }
 
 void smg_memory_read(const char *root, smg_memory_limits *ret_limits)
@@ -156,8 +185,8 @@ void smg_memory_read(const char *root, smg_memory_limits *ret_limits)
     if (read_text(path, text, sizeof text)) {
         uint64_t ram = number_after(text, "MemTotal:");
         uint64_t available = number_after(text, "MemAvailable:");
-        ret_limits->ram = ram == SMG_MEMORY_UNKNOWN ? ram : ram * 1024;
-        ret_limits->available = available == SMG_MEMORY_UNKNOWN ? available : available * 1024;
+        ret_limits->ram = ram > NO_LIMIT / 1024 ? SMG_MEMORY_UNKNOWN : ram * 1024;
+        ret_limits->available = available > NO_LIMIT / 1024 ? SMG_MEMORY_UNKNOWN : available * 1024;
     }
     ret_limits->cgroup = read_cgroups(root);
     ret_limits->resident = read_resident(root);
@@ -167,7 +196,11 @@ void smg_memory_read(const char *root, smg_memory_limits *ret_limits)
 
 uint64_t smg_memory_total(const smg_memory_need *need)
 {
-    return need->weights + need->vocabulary + need->kv + need->scratch;
+    uint64_t total;
+    if (!smg_checked_add(need->weights, need->vocabulary, &total) || !smg_checked_add(total, need->kv, &total) ||
+        !smg_checked_add(total, need->scratch, &total))
+        return UINT64_MAX;
+    return total;
 }
 
 static uint64_t with_held(uint64_t left, uint64_t held)

@@ -257,10 +257,15 @@ static smidge_status read_header(walker *walk)
 {
     smg_gguf *gguf = walk->gguf;
     SMG_TRY(read_version(walk));
-    gguf->tensor_count = smg_cursor_u64(&walk->cursor);
-    gguf->key_count = smg_cursor_u64(&walk->cursor);
+    uint64_t tensor_count = smg_cursor_u64(&walk->cursor);
+    uint64_t key_count = smg_cursor_u64(&walk->cursor);
     if (walk->cursor.failed)
         return truncated(walk, "header of version", gguf->version);
+    /* The arrays were made for what the first walk counted. */
+    if (walk->filling && (tensor_count != gguf->tensor_count || key_count != gguf->key_count))
+        return DAMAGED(walk, "%s", "the number of keys or tensors changed while they were read");
+    gguf->tensor_count = tensor_count;
+    gguf->key_count = key_count;
     if (gguf->tensor_count > SMG_GGUF_MAX_TENSORS)
         return DAMAGED(walk, "%" PRIu64 " tensors are more than %d", gguf->tensor_count,
                        SMG_GGUF_MAX_TENSORS);
