@@ -276,7 +276,8 @@ typedef struct smidge_classify_result {
     double confidence;     /* its probability */
     double *probabilities; /* in: room for one number a label, or NULL; out: they sum to 1 */
     double label_mass;     /* what the model gave to all labels together, of all it could have said */
-    double cut_mass;       /* of branches that were not followed, each below 1e-4 */
+    double cut_mass;       /* of branches that were not followed, each below 1e-4 of label_mass + cut_mass (or
+                              there was no room for it) */
     int32_t cut_branches;
     int32_t prompt_tokens;
     int32_t cached_tokens;

@@ -25,11 +25,10 @@ static void copy_where(char *ret_where, size_t room, const char *where)
     memcpy(ret_where + 3, where + length - (room - 4), room - 3);
 }
 
-smidge_status smg_error_set(smidge_error *error, smidge_status code, const char *where, const char *format,
-                            ...)
+void smg_error_fill(smidge_error *error, smidge_status code, const char *where, const char *format, ...)
 {
     if (error == NULL)
-        return code;
+        return;
     error->code = code;
     copy_where(error->where, sizeof error->where, where);
     va_list arguments;
@@ -38,14 +37,13 @@ smidge_status smg_error_set(smidge_error *error, smidge_status code, const char 
     va_end(arguments);
     make_plain(error->where);
     make_plain(error->message);
-    return code;
 }
 
-smidge_status smg_error_no_memory(smidge_error *error, const char *where, size_t bytes)
+void smg_error_fill_no_memory(smidge_error *error, const char *where, size_t bytes)
 {
-    return smg_error_set(
-        error, SMIDGE_E_NOMEM, where,
-        "the system refused %zu bytes of memory (close other programs or take a smaller model)", bytes);
+    smg_error_fill(error, SMIDGE_E_NOMEM, where,
+                   "the system refused %zu bytes of memory (close other programs or take a smaller model)",
+                   bytes);
 }
 
 const char *smidge_status_name(smidge_status status)

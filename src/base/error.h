@@ -15,12 +15,16 @@
             return try_status_;                                                                              \
     } while (0)
 
-/* Fills `error` (may be NULL) and returns `code`. `where` is cut at the front when too long, so that a
- * path keeps its file name. The message reads "why (what to do)". */
-smidge_status smg_error_set(smidge_error *error, smidge_status code, const char *where, const char *format,
-                            ...) __attribute__((format(printf, 4, 5)));
+/* Fills `error` (may be NULL) and is `code`, which the compiler and the analyzer then know. `where` is cut at the
+ * front when too long, so that a path keeps its file name; control characters become '?'. The message reads
+ * "why (what to do)". */
+#define smg_error_set(error, code, where, ...) (smg_error_fill(error, code, where, __VA_ARGS__), (code))
+void smg_error_fill(smidge_error *error, smidge_status code, const char *where, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
-/* The failure every allocation ends in; returns SMIDGE_E_NOMEM. */
-smidge_status smg_error_no_memory(smidge_error *error, const char *where, size_t bytes);
+/* The failure every allocation ends in. */
+#define smg_error_no_memory(error, where, bytes)                                                             \
+    (smg_error_fill_no_memory(error, where, bytes), SMIDGE_E_NOMEM)
+void smg_error_fill_no_memory(smidge_error *error, const char *where, size_t bytes);
 
 #endif

@@ -31,7 +31,7 @@ static void rewind_to(smidge_session *session, const int32_t *ids, int32_t count
     int32_t own = common_run(session->ids, session->count, ids, count - 1);
     const smidge_prefix *prefix = session->prefix;
     int32_t common = prefix == NULL ? 0 : common_run(prefix->ids, prefix->count, ids, count - 1);
-    if (common > own) {
+    if (prefix != NULL && common > own) {
         memcpy(session->ids, prefix->ids, (size_t)common * sizeof *ids);
         session->count = common;
         session->shared = common;

@@ -197,8 +197,8 @@ void smg_memory_read(const char *root, smg_memory_limits *ret_limits)
 uint64_t smg_memory_total(const smg_memory_need *need)
 {
     uint64_t total;
-    if (!smg_checked_add(need->weights, need->vocabulary, &total) || !smg_checked_add(total, need->kv, &total) ||
-        !smg_checked_add(total, need->scratch, &total))
+    if (!smg_checked_add(need->weights, need->vocabulary, &total) ||
+        !smg_checked_add(total, need->kv, &total) || !smg_checked_add(total, need->scratch, &total))
         return UINT64_MAX;
     return total;
 }

@@ -80,7 +80,7 @@ smidge_status smg_gguf_get_u32(const smg_gguf *gguf, const char *name, uint32_t 
     if (!is_integer(key->type))
         return wrong_type(gguf, name, key, "an integer", error);
     uint64_t value = load(key);
-    bool negative = is_signed(key->type) && (value >> (key->value_bytes * 8 - 1)) != 0;
+    bool negative = is_signed(key->type) && (key->value[key->value_bytes - 1] & 0x80) != 0;
     if (negative || value > UINT32_MAX)
         return smg_error_set(error, SMIDGE_E_FORMAT, gguf->path,
                              "key %s is out of range (convert the model again)", name);

@@ -17,16 +17,15 @@ static smidge_status load_frequencies(smg_model *model, smidge_error *error)
     if (model->frequencies == NULL)
         return smg_error_no_memory(error, model->gguf->path, (size_t)pairs * sizeof *model->frequencies);
     for (int32_t i = 0; i < pairs; i++) {
-        double frequency =
-            pow((double)shape->rope_base, -2.0 * i / shape->rope_size) / (double)shape->rope_factor;
+        double divisor = (double)shape->rope_factor;
         if (model->weights.rope_divisors != NULL)
-            frequency /= (double)model->weights.rope_divisors[i];
+            divisor *= (double)model->weights.rope_divisors[i];
+        double frequency = pow((double)shape->rope_base, -2.0 * i / shape->rope_size) / divisor;
         if (!isfinite(frequency))
             return smg_error_set(
                 error, SMIDGE_E_FORMAT, model->gguf->path,
-                "tensor rope_freqs.weight holds %g, which nothing can be divided by (convert the "
-                "model again)",
-                (double)model->weights.rope_divisors[i]);
+                "tensor rope_freqs.weight holds %g, which nothing can be divided by (convert the model again)",
+                divisor);
         model->frequencies[i] = (float)frequency;
     }
     return SMIDGE_OK;

@@ -183,7 +183,8 @@ static void test_the_top_group(void **state)
 static void test_group_of_version_1(void **state)
 {
     (void)state;
-    put("/proc/self/cgroup", "12:cpu,cpuacct:/other\n5:hugetlb,memory,rdma:/docker/f00d\n1:name=systemd:/x\n");
+    put("/proc/self/cgroup",
+        "12:cpu,cpuacct:/other\n5:hugetlb,memory,rdma:/docker/f00d\n1:name=systemd:/x\n");
     put_number("/sys/fs/cgroup/memory/docker/f00d", "memory.limit_in_bytes", 256 * MIB);
     put_number("/sys/fs/cgroup/memory/docker/f00d", "memory.usage_in_bytes", 56 * MIB);
     expect_cgroup(200 * MIB);

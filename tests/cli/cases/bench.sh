@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # llama-bench's columns and the time to label, in three formats.
 need_fixture models/stories260K/stories260K.gguf
 smidge bench -m "$FIXTURE" -p 16 -n 8 -r 2 --readings 0 -t 1

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # A reading goes in, a label comes out.
 need_fixture models/stories260K/stories260K.gguf
 printf 'Once upon a time there was a pump. It was ' >prefix

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # A deadline covers loading the model too, and its status is 3, with an answer object for programs.
 need_model SmolLM2-135M-Instruct.Q4_1.gguf
 for ms in 1 5 20; do

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # The example programs classify a reading: the library from C, and from Python's ctypes.
 need_fixture models/stories260K/stories260K.gguf
 run "$BUILD/examples/classify_reading" "$FIXTURE" "temperature 94 C, vibration 7.2 mm/s"

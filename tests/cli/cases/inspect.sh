@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What is in a file, whether it runs, and why not.
 need_fixture models/stories260K/stories260K.gguf
 smidge inspect "$FIXTURE"

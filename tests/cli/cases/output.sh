@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Output that cannot be written is an error, and a reader that leaves ends the work.
 need_fixture models/stories260K/stories260K.gguf
 if [ -w /dev/full ]; then

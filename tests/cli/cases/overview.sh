@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # The program says what it is, and every mistake in its arguments is one line and status 2.
 smidge --version
 expect_status 0

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # The article's call works: text on standard output only, errors on standard error, non-zero on failure.
 need_fixture models/stories260K/stories260K.gguf
 smidge run -m "$FIXTURE" -p "Once upon a time" -n 32 --temp 0.1 --no-display-prompt -t 4

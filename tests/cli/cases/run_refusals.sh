@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # What cannot be done is refused in one line before anything is generated.
 need_fixture models/stories260K/stories260K.gguf
 smidge run -m /nonexistent/model.gguf -p x -n 4

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # Ids as the published vocabularies give them; a file with nothing but a vocabulary is enough.
 need_fixture tokenizers/ggml-vocab-gpt-2.gguf
 smidge tokenize "$FIXTURE" -p "Hello world" --ids
