@@ -37,7 +37,7 @@ typedef struct synthetic_file {
     char path[64];
 } synthetic_file;
 
-/* Where a block has its scale, and its offset if it has one, and how far values spread when the scale is 1. */
+/* Where a block has its scale, and its offset if it has one, and how far values spread at a scale of 1. */
 typedef struct synthetic_block {
     smg_type type;
     int scale_at;

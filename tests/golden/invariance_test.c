@@ -1,0 +1,251 @@
+/* Batch invariance: one batch, chunks, token by token, any number of threads, a warm prefix and a session's
+ * own past give the same logits bit for bit, at every CPU path, for every weight type and KV type. */
+#include "engine_support.h"
+#include "synthetic_model.h"
+
+#include <inttypes.h>
+
+#define POSITIONS 96
+#define STORIES "models/stories260K/stories260K.gguf"
+
+/* One model, all of whose ways of being run must agree. */
+typedef struct subject {
+    const char *name;
+    const char *path;
+    int32_t positions;
+    char text[POSITIONS];
+    int32_t before;         /* tokens in front of the first capital's */
+    int32_t ids[POSITIONS]; /* the first `positions` of the text's */
+} subject;
+
+/* The same of it at one CPU path with one KV type. */
+typedef struct setting {
+    const subject *of;
+    const char *cpu;
+    int32_t kv;
+    const float *expected; /* [positions][vocabulary] */
+} setting;
+
+/* Capitals are one token each in all these vocabularies, so the tokens of a part of the text are the first of
+ * the whole text's. */
+static void choose_text(subject *chosen, const smidge_model *model)
+{
+    uint64_t state = 7;
+    for (int32_t i = 0; i < POSITIONS; i++)
+        chosen->text[i] = (char)('A' + smg_test_random(&state) % 26);
+    int32_t ids[POSITIONS + 8];
+    size_t count = 0;
+    smidge_error error;
+    const smidge_span span = {.text = chosen->text, .size = POSITIONS};
+    engine_ok(smidge_tokenize(model, &span, 1, ids, POSITIONS + 8, &count, &error), &error);
+    assert_in_range(count, POSITIONS + 1, POSITIONS + 8);
+    chosen->before = (int32_t)count - POSITIONS;
+    memcpy(chosen->ids, ids, (size_t)chosen->positions * sizeof *ids);
+}
+
+static void same_bits(const setting *at, const float *ours, int32_t first, int32_t count, int32_t vocabulary,
+                      const char *way, int32_t number)
+{
+    const float *expected = at->expected + (size_t)first * (size_t)vocabulary;
+    for (size_t i = 0; i < (size_t)count * (size_t)vocabulary; i++) {
+        if (memcmp(&ours[i], &expected[i], sizeof *ours) != 0)
+            fail_msg("%s, %s KV, %s, %s %" PRId32 ": position %zu, logit %zu is %a and not %a", at->of->name,
+                     engine_kv_names[at->kv], at->cpu, way, number, (size_t)first + i / (size_t)vocabulary,
+                     i % (size_t)vocabulary, (double)ours[i], (double)expected[i]);
+    }
+}
+
+static void check_chunks(const setting *at, smidge_model *model)
+{
+    static const int32_t chunks[] = {POSITIONS, 64, 7, 1};
+    int32_t positions = at->of->positions;
+    float *logits = engine_logits_new(model, positions);
+    for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
+        smidge_session *session = engine_session(model, at->kv, positions, chunks[i]);
+        engine_run_rows(session, at->of->ids, positions, logits);
+        same_bits(at, logits, 0, positions, model->model.shape.vocabulary, "chunks of", chunks[i]);
+        smidge_session_free(session);
+    }
+    free(logits);
+}
+
+/* The prefix of the first `length` tokens, or of just BOS where no text has so few. */
+static smidge_prefix *make_prefix(const setting *at, smidge_model *model, int32_t length)
+{
+    smidge_session *session = engine_session(model, at->kv, POSITIONS + 8, 5);
+    const subject *of = at->of;
+    const smidge_span span = {.text = of->text,
+                              .size = length > of->before ? (size_t)(length - of->before) : 0};
+    smidge_prefix *prefix = NULL;
+    smidge_error error;
+    engine_ok(smidge_prefix_new(session, &span, 1, 0, &prefix, &error), &error);
+    assert_int_equal(prefix->count, span.size > 0 ? length : 1);
+    assert_memory_equal(prefix->ids, of->ids, (size_t)prefix->count * sizeof *of->ids);
+    smidge_session_free(session);
+    return prefix;
+}
+
+/* Starts from the prefix and goes on in chunks of 7; the session's own cells then stand behind the shared
+ * ones. */
+static void check_prefix(const setting *at, smidge_model *model, int32_t length)
+{
+    int32_t positions = at->of->positions;
+    int32_t vocabulary = model->model.shape.vocabulary;
+    smidge_prefix *prefix = make_prefix(at, model, length);
+    length = prefix->count;
+    smidge_session *session = engine_session(model, at->kv, positions, 7);
+    smidge_error error;
+    engine_ok(smidge_session_set_prefix(session, prefix, &error), &error);
+    smidge_prefix_free(prefix); /* the session keeps it alive */
+    int32_t cached = 0;
+    int32_t first = length < positions ? length : positions - 1;
+    assert_int_equal(smg_session_prefill(session, at->of->ids, first + 1, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(cached, first);
+    same_bits(at, session->logits, first, 1, vocabulary, "prefix of", length);
+    float *logits = engine_logits_new(model, positions);
+    engine_run_rows(session, at->of->ids + first + 1, positions - first - 1, logits);
+    same_bits(at, logits, first + 1, positions - first - 1, vocabulary, "behind a prefix of", length);
+    /* Back into the middle of the prefix: part of it is used again, the rest is computed by the session. */
+    int32_t middle = length / 2;
+    assert_int_equal(smg_session_prefill(session, at->of->ids, middle + 1, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(cached, middle);
+    same_bits(at, session->logits, middle, 1, vocabulary, "back into a prefix of", length);
+    engine_run_rows(session, at->of->ids + middle + 1, positions - middle - 1, logits);
+    same_bits(at, logits, middle + 1, positions - middle - 1, vocabulary, "from within a prefix of", length);
+    free(logits);
+    smidge_session_free(session);
+}
+
+/* Another text in between leaves no trace: what both begin with stays, the rest is computed again. */
+static void check_own_past(const setting *at, smidge_model *model, int32_t common)
+{
+    int32_t positions = at->of->positions;
+    int32_t other[POSITIONS];
+    for (int32_t i = 0; i < positions; i++)
+        other[i] = i < common ? at->of->ids[i] : at->of->ids[positions - 1 - i + common];
+    other[common] = at->of->ids[common] == 5 ? 6 : 5;
+    smidge_session *session = engine_session(model, at->kv, positions, 16);
+    int32_t cached = 0;
+    assert_int_equal(smg_session_prefill(session, other, positions, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(session, at->of->ids, positions, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(cached, common);
+    same_bits(at, session->logits, positions - 1, 1, model->model.shape.vocabulary, "own past of", common);
+    smidge_session_free(session);
+}
+
+static float *compute_expected(const subject *of, smidge_model *model, int32_t kv)
+{
+    smidge_session *session = engine_session(model, kv, of->positions, of->positions);
+    float *expected = engine_logits_new(model, of->positions);
+    engine_run_rows(session, of->ids, of->positions, expected);
+    smidge_session_free(session);
+    for (int32_t i = 0; i < of->positions * model->model.shape.vocabulary; i++)
+        assert_true(isfinite(expected[i]));
+    return expected;
+}
+
+static void check_setting(const subject *of, const char *cpu, int32_t kv, bool quick)
+{
+    static const int32_t prefixes[] = {1,         47, 63, 3, 33,
+                                       POSITIONS, 16, 4,  24}; /* three for each thread count */
+    float *expected = NULL;
+    for (int32_t threads = 1; threads <= 3; threads += quick ? 2 : 1) {
+        smidge_model *model = engine_open(of->path, cpu, threads);
+        if (expected == NULL)
+            expected = compute_expected(of, model, kv);
+        const setting at = {.of = of, .cpu = cpu, .kv = kv, .expected = expected};
+        check_chunks(&at, model);
+        for (int i = 0; i < (quick ? 1 : 3); i++) {
+            int32_t length = prefixes[3 * (threads - 1) + i];
+            check_prefix(&at, model, length < of->positions ? length : of->positions);
+        }
+        check_own_past(&at, model, of->positions / 3);
+        smidge_model_close(model);
+    }
+    free(expected);
+}
+
+/* In quick runs 1 and 3 threads, and one CPU path and KV type a model by turns; each is met. */
+static void check_subject(subject *of, int turn)
+{
+    smidge_model *model = engine_open(of->path, NULL, 1);
+    choose_text(of, model);
+    bool quick = smg_test_repeats(20) < 20;
+    const char *cpus[ENGINE_STEPS];
+    int steps = engine_cpu_names(cpus);
+    int kinds = engine_allows(model, SMIDGE_KV_Q8_0) ? 3 : 2;
+    smidge_model_close(model);
+    for (int i = 0; i < steps; i++) {
+        for (int32_t kv = 0; kv < kinds; kv++) {
+            if (!quick || (i == turn % steps && kv == turn / steps % kinds))
+                check_setting(of, cpus[i], kv, quick);
+        }
+    }
+}
+
+static void tiny_llamas(void **state)
+{
+    (void)state;
+    subject plain = {.name = "llama-plain", .positions = POSITIONS};
+    plain.path = smg_test_source("tests/golden/llama-plain.gguf");
+    check_subject(&plain, 1);
+    subject window = {.name = "llama-window", .positions = POSITIONS};
+    window.path = smg_test_source("tests/golden/llama-window.gguf");
+    check_subject(&window, 2);
+}
+
+static void stories(void **state)
+{
+    (void)state;
+    subject trained = {.name = "stories260K", .positions = POSITIONS, .path = smg_test_fixture(STORIES)};
+    if (trained.path == NULL) {
+        printf("no fixture %s\n", STORIES);
+        skip();
+    }
+    check_subject(&trained, 0);
+}
+
+/* Rows of feed_forward 160 and vocabulary 382 do not fill the last tile. */
+static void check_type(smg_type type, int turn)
+{
+    const smg_type_info *info = smg_type_describe(type);
+    bool super = info->block_elements == SMG_QK_K;
+    synthetic_shape shape = {
+        .type = type,
+        .layers = super ? 1 : 2,
+        .width = super ? 256 : 64,
+        .heads = super ? 4 : 2,
+        .kv_heads = super ? 2 : 1,
+        .head_size = super ? 64 : 32,
+        .feed_forward = super ? 256 : 160,
+        .context = 256,
+        .window = turn % 2 == 0 ? 0 : 24,
+        .seed = 100 + (uint64_t)type,
+    };
+    synthetic_file file = synthetic_make(&shape);
+    subject random = {.name = info->name, .path = file.path, .positions = 70};
+    check_subject(&random, turn);
+    synthetic_free(&file);
+}
+
+static void every_weight_type(void **state)
+{
+    (void)state;
+    int turn = 0;
+    for (uint32_t type = 0; type < SMG_TYPE_COUNT; type++) {
+        const smg_type_info *info = smg_type_describe(type);
+        if (info != NULL && info->weights)
+            check_type((smg_type)type, turn++);
+    }
+    assert_true(turn >= 15);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(tiny_llamas),
+        cmocka_unit_test(stories),
+        cmocka_unit_test(every_weight_type),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
