@@ -34,6 +34,7 @@ struct smidge_prefix {
     smidge_model *model;
     smg_arena arena;
     smg_kv_cache cache;
+    bool long_rope;
     int32_t *ids;
     int32_t count;
 };

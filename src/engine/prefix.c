@@ -42,6 +42,7 @@ static smidge_status new_prefix(const smidge_session *session, smidge_prefix **r
     }
     atomic_init(&prefix->holders, 1);
     prefix->model = model;
+    prefix->long_rope = smg_scratch_long(&model->model, session->options.context);
     take_all(prefix, session->cache.kind, session->count, &prefix->arena);
     *ret_prefix = prefix;
     return SMIDGE_OK;
@@ -100,6 +101,13 @@ smidge_status smidge_session_set_prefix(smidge_session *session, smidge_prefix *
     if (prefix != NULL && prefix->cache.kind != session->cache.kind)
         return smg_error_set(error, SMIDGE_E_INVALID, "prefix",
                              "has another KV type than the session (give both the same kv_type)");
+    if (prefix != NULL &&
+        prefix->long_rope != smg_scratch_long(&session->model->model, session->options.context))
+        return smg_error_set(
+            error, SMIDGE_E_INVALID, "prefix",
+            "was computed for %s context than the session's, and this model turns them differently "
+            "(compute it on a session with the same context)",
+            prefix->long_rope ? "a longer" : "a shorter");
     if (prefix != NULL)
         atomic_fetch_add(&prefix->holders, 1);
     if (session->shared > 0) /* what it has seen begins in the old prefix */

@@ -52,6 +52,22 @@ void PASTE(smg_rms_norm_f32_f32_, ISA)(const float *x, const float *weight, floa
         out[i] = weight ? x[i] * scale * weight[i] : x[i] * scale;
 }
 
+/* tanh z is 1 - 2 / (1 + exp(2z)): near 0 that keeps only the absolute precision, which is what scores and logits
+ * need. */
+static ALWAYS_INLINE v8 soft_cap(v8 x, v8 cap)
+{
+    v8 e = v8_exp(v8_div(v8_add(x, x), cap));
+    return v8_mul(cap, v8_sub(v8_set(1), v8_div(v8_set(2), v8_add(v8_set(1), e))));
+}
+
+void PASTE(smg_soft_cap_f32_f32_, ISA)(float *x, int64_t n, float cap)
+{
+    for (; n >= 8; n -= 8, x += 8)
+        v8_store(x, soft_cap(v8_load(x), v8_set(cap)));
+    if (n > 0)
+        v8_store_some(x, soft_cap(some_floats(x, n), v8_set(cap)), n);
+}
+
 void PASTE(smg_softmax_f32_f32_, ISA)(float *x, int64_t n)
 {
     const int64_t whole = n - n % 8;

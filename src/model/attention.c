@@ -6,12 +6,12 @@
 /* ---- Rotary positions ---------------------------------------------------------------------------------
  * Su et al., "RoFormer", arXiv 2104.09864; Llama 3's divisors are in the model's frequencies. */
 
-void smg_rope_angles(const smg_model *model, int32_t position, float *ret_angles)
+void smg_rope_angles(const smg_shape *shape, const float *frequencies, int32_t position, float *ret_angles)
 {
-    for (int32_t i = 0; i < model->shape.rope_size / 2; i++) {
-        float angle = (float)position * model->frequencies[i];
-        ret_angles[2 * i] = cosf(angle);
-        ret_angles[2 * i + 1] = sinf(angle);
+    for (int32_t i = 0; i < shape->rope_size / 2; i++) {
+        float angle = (float)position * frequencies[i];
+        ret_angles[2 * i] = cosf(angle) * shape->rope_magnitude;
+        ret_angles[2 * i + 1] = sinf(angle) * shape->rope_magnitude;
     }
 }
 
@@ -41,13 +41,21 @@ static void store_head(const smg_model *model, smg_scratch *scratch, const smg_r
     int32_t size = shape->head_size;
     int32_t pairs = shape->rope_size / 2;
     int32_t group = shape->heads / shape->kv_heads;
-    const float *angles = scratch->angles + row * shape->rope_size;
+    const smg_layer *weights = &model->weights.layers[layer];
+    const float *tables = shape->windowed[layer] ? scratch->window_angles : scratch->angles;
+    const float *angles = tables + row * shape->rope_size;
     float *q = scratch->q + (row * shape->heads + (int64_t)kv_head * group) * size;
     float *k = scratch->k + (row * shape->kv_heads + kv_head) * size;
     const float *v = scratch->v + (row * shape->kv_heads + kv_head) * size;
     smg_kv_cache *cache = rows[row].cache;
-    for (int32_t i = 0; i < group; i++)
-        turn(q + (int64_t)i * size, angles, pairs, kind);
+    for (int32_t i = 0; i < group; i++) {
+        float *head = q + (int64_t)i * size;
+        if (weights->q_norm != NULL)
+            model->kernels.rms_norm(head, weights->q_norm, shape->norm_epsilon, size, head);
+        turn(head, angles, pairs, kind);
+    }
+    if (weights->k_norm != NULL)
+        model->kernels.rms_norm(k, weights->k_norm, shape->norm_epsilon, size, k);
     if (cache->kind == SMG_KV_F16)
         model->kernels.round_f16(q, (int64_t)group * size);
     turn(k, angles, pairs, kind);
@@ -91,8 +99,7 @@ static void attend(const smg_model *model, const smg_row *row, int layer, int32_
     const smg_kernels *kernels = &model->kernels;
     int32_t size = shape->head_size;
     int32_t high = row->position;
-    int32_t low = shape->window > 0 && high >= shape->window ? high - shape->window + 1 : 0;
-    float scale = 1.0F / sqrtf((float)size);
+    int32_t low = shape->windowed[layer] && high >= shape->window ? high - shape->window + 1 : 0;
     int32_t first;
     int32_t count;
     for (int32_t s = 0; s < row->segment_count; s++) {
@@ -102,9 +109,11 @@ static void attend(const smg_model *model, const smg_row *row, int layer, int32_
         const smg_kv_cache *cache = segment->cache;
         size_t place = (size_t)layer * cache->layer_bytes + (size_t)kv_head * cache->head_bytes +
                        (size_t)(segment->first_cell + first - segment->position) * cache->cell_bytes;
-        kernels->attention_scores[cache->kind](q, cache->keys + place, cache->cell_bytes, count, size, scale,
-                                               scores + (first - low));
+        kernels->attention_scores[cache->kind](q, cache->keys + place, cache->cell_bytes, count, size,
+                                               shape->score_scale, scores + (first - low));
     }
+    if (shape->score_cap > 0.0F)
+        kernels->soft_cap(scores, high - low + 1, shape->score_cap);
     kernels->softmax(scores, high - low + 1);
     if (row->cache->kind == SMG_KV_F16)
         kernels->round_f16(scores, high - low + 1);

@@ -4,8 +4,9 @@
 
 #include "model/scratch.h"
 
-/* Cosine and sine for every pair of a head at this position: ret_angles[2 * i], [2 * i + 1]. */
-void smg_rope_angles(const smg_model *model, int32_t position, float *ret_angles);
+/* Cosine and sine for every pair of a head at this position, times the model's rope_magnitude: ret_angles[2 * i],
+ * [2 * i + 1]. */
+void smg_rope_angles(const smg_shape *shape, const float *frequencies, int32_t position, float *ret_angles);
 
 /* Turns queries and keys and puts keys and values into their cells; complete after the next barrier. */
 void smg_attention_store(const smg_model *model, smg_scratch *scratch, smg_worker *worker,

@@ -1,5 +1,7 @@
 #include "model/forward.h"
 
+#include <math.h>
+
 #include "model/attention.h"
 #include "model/product.h"
 #include "quant/dequantize.h"
@@ -15,18 +17,74 @@ typedef struct pass {
 
 /* Each step returns true when the run was stopped, and every worker then leaves at the same place. */
 
+static void embed_row(const pass *run, int64_t number)
+{
+    const smg_shape *shape = &run->model->shape;
+    const smg_matrix *embedding = &run->model->weights.embedding;
+    const smg_row *row = &run->rows[number];
+    smg_scratch *scratch = run->scratch;
+    float *x = scratch->x + number * shape->width;
+    smg_dequantize_row(embedding->type, embedding->data + (size_t)row->token * embedding->stride, x,
+                       shape->width);
+    if (shape->architecture->scaled_embedding) {
+        float scale = sqrtf((float)shape->width);
+        for (int32_t i = 0; i < shape->width; i++)
+            x[i] *= scale;
+    }
+    int64_t angles = number * shape->rope_size;
+    smg_rope_angles(shape, scratch->frequencies, row->position, scratch->angles + angles);
+    if (scratch->window_angles != scratch->angles)
+        smg_rope_angles(shape, run->model->frequencies[SMG_ROPE_WINDOW], row->position,
+                        scratch->window_angles + angles);
+}
+
 static bool embed(const pass *run, smg_worker *worker)
 {
-    const smg_matrix *embedding = &run->model->weights.embedding;
-    int32_t width = run->model->shape.width;
+    int64_t begin;
+    int64_t end;
+    while (smg_worker_next(worker, run->count, 1, &begin, &end))
+        embed_row(run, begin);
+    return smg_worker_barrier(worker);
+}
+
+/* What a block computed, [rows][matrix->columns] at `x`, through its last matrix and onto the residual stream; in some
+ * families through a norm on the way. */
+static bool add_output(const pass *run, smg_worker *worker, const float *x, const smg_matrix *matrix,
+                       const float *bias, const float *post_norm)
+{
+    const smg_model *model = run->model;
+    smg_scratch *scratch = run->scratch;
+    size_t width = (size_t)model->shape.width;
+    smg_inputs inputs;
+    const smg_source source = {
+        .x = x,
+        .stride = (size_t)matrix->columns,
+        .rows = run->count,
+        .columns = matrix->columns,
+        .forms = 1U << matrix->act,
+    };
+    const smg_product product = {
+        .kind = post_norm != NULL ? SMG_PRODUCT_SET : SMG_PRODUCT_ADD,
+        .matrix = matrix,
+        .bias = bias,
+        .out = post_norm != NULL ? scratch->projection : scratch->x,
+        .stride = width,
+    };
+    if (smg_product_prepare(model, scratch, worker, &source, &inputs))
+        return true;
+    smg_product_run(model, scratch, worker, &inputs, run->count, &product, 1);
+    if (smg_worker_barrier(worker))
+        return true;
+    if (post_norm == NULL)
+        return false;
     int64_t begin;
     int64_t end;
     while (smg_worker_next(worker, run->count, 1, &begin, &end)) {
-        const smg_row *row = &run->rows[begin];
-        smg_dequantize_row(embedding->type, embedding->data + (size_t)row->token * embedding->stride,
-                           run->scratch->x + begin * width, width);
-        smg_rope_angles(run->model, row->position,
-                        run->scratch->angles + begin * run->model->shape.rope_size);
+        float *result = scratch->projection + (size_t)begin * width;
+        float *sum = scratch->x + (size_t)begin * width;
+        model->kernels.rms_norm(result, post_norm, model->shape.norm_epsilon, model->shape.width, result);
+        for (size_t i = 0; i < width; i++)
+            sum[i] += result[i];
     }
     return smg_worker_barrier(worker);
 }
@@ -36,13 +94,12 @@ static bool attention_block(const pass *run, smg_worker *worker, int number)
     const smg_shape *shape = &run->model->shape;
     const smg_layer *layer = &run->model->weights.layers[number];
     smg_scratch *scratch = run->scratch;
-    size_t width = (size_t)shape->width;
     size_t queries = (size_t)shape->heads * (size_t)shape->head_size;
     size_t keys = (size_t)shape->kv_heads * (size_t)shape->head_size;
     smg_inputs inputs;
     const smg_source normed = {
         .x = scratch->x,
-        .stride = width,
+        .stride = (size_t)shape->width,
         .rows = run->count,
         .columns = shape->width,
         .norm = layer->attention_norm,
@@ -64,22 +121,7 @@ static bool attention_block(const pass *run, smg_worker *worker, int number)
     smg_attention_run(run->model, scratch, worker, run->rows, run->count, number);
     if (smg_worker_barrier(worker))
         return true;
-    const smg_source attended = {
-        .x = scratch->attention,
-        .stride = queries,
-        .rows = run->count,
-        .columns = (int32_t)queries,
-        .forms = 1U << layer->o.act,
-    };
-    const smg_product output = {.kind = SMG_PRODUCT_ADD,
-                                .matrix = &layer->o,
-                                .bias = layer->o_bias,
-                                .out = scratch->x,
-                                .stride = width};
-    if (smg_product_prepare(run->model, scratch, worker, &attended, &inputs))
-        return true;
-    smg_product_run(run->model, scratch, worker, &inputs, run->count, &output, 1);
-    return smg_worker_barrier(worker);
+    return add_output(run, worker, scratch->attention, &layer->o, layer->o_bias, layer->attention_post_norm);
 }
 
 static bool feed_forward_block(const pass *run, smg_worker *worker, int number)
@@ -87,7 +129,6 @@ static bool feed_forward_block(const pass *run, smg_worker *worker, int number)
     const smg_shape *shape = &run->model->shape;
     const smg_layer *layer = &run->model->weights.layers[number];
     smg_scratch *scratch = run->scratch;
-    size_t hidden_size = (size_t)shape->feed_forward;
     smg_inputs inputs;
     const smg_source normed = {
         .x = scratch->x,
@@ -97,31 +138,19 @@ static bool feed_forward_block(const pass *run, smg_worker *worker, int number)
         .norm = layer->feed_forward_norm,
         .forms = 1U << layer->gate.act | 1U << layer->up.act,
     };
-    const smg_product gate_up = {.kind = SMG_PRODUCT_ACTIVATE,
-                                 .matrix = &layer->gate,
-                                 .pair = &layer->up,
-                                 .out = scratch->hidden,
-                                 .stride = hidden_size};
+    const smg_product gate_up = {
+        .kind = SMG_PRODUCT_ACTIVATE,
+        .matrix = &layer->gate,
+        .pair = &layer->up,
+        .out = scratch->hidden,
+        .stride = (size_t)shape->feed_forward,
+    };
     if (smg_product_prepare(run->model, scratch, worker, &normed, &inputs))
         return true;
     smg_product_run(run->model, scratch, worker, &inputs, run->count, &gate_up, 1);
     if (smg_worker_barrier(worker))
         return true;
-    const smg_source hidden = {
-        .x = scratch->hidden,
-        .stride = hidden_size,
-        .rows = run->count,
-        .columns = shape->feed_forward,
-        .forms = 1U << layer->down.act,
-    };
-    const smg_product down = {.kind = SMG_PRODUCT_ADD,
-                              .matrix = &layer->down,
-                              .out = scratch->x,
-                              .stride = (size_t)shape->width};
-    if (smg_product_prepare(run->model, scratch, worker, &hidden, &inputs))
-        return true;
-    smg_product_run(run->model, scratch, worker, &inputs, run->count, &down, 1);
-    return smg_worker_barrier(worker);
+    return add_output(run, worker, scratch->hidden, &layer->down, NULL, layer->feed_forward_post_norm);
 }
 
 static void output_logits(const pass *run, smg_worker *worker)
@@ -138,9 +167,12 @@ static void output_logits(const pass *run, smg_worker *worker)
         .norm = weights->output_norm,
         .forms = 1U << weights->output.act,
     };
-    const smg_product logits = {.matrix = &weights->output,
-                                .out = run->logits,
-                                .stride = (size_t)shape->vocabulary};
+    const smg_product logits = {
+        .matrix = &weights->output,
+        .cap = shape->logit_cap,
+        .out = run->logits,
+        .stride = (size_t)shape->vocabulary,
+    };
     if (smg_product_prepare(run->model, run->scratch, worker, &normed, &inputs))
         return;
     smg_product_run(run->model, run->scratch, worker, &inputs, run->wanted, &logits, 1);

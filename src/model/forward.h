@@ -25,9 +25,12 @@ typedef struct smg_row {
 typedef struct smg_scratch smg_scratch;
 
 /* Takes from the arena (which may only be counting: then NULL) everything that passes of up to `rows` tokens,
- * at positions below `context`, on `threads` threads need. */
+ * at positions below context + spare, on `threads` threads need. */
 smg_scratch *smg_scratch_take(smg_arena *arena, const smg_model *model, int32_t rows, int32_t context,
-                              int threads);
+                              int32_t spare, int threads);
+/* Whether a context of this length turns by the model's long factors (Phi-3's longrope). What is computed with one
+ * set means nothing with the other. */
+bool smg_scratch_long(const smg_model *model, int32_t context);
 
 /* Runs the batch on the pool, waiting for it in the order of deadlines. ret_logits: [wanted rows][vocabulary].
  * On SMIDGE_E_DEADLINE and SMIDGE_E_CANCELLED the cells of the batch hold garbage and nothing else changed.

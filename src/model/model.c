@@ -9,25 +9,44 @@
 
 #define ID_BYTES_PER_TENSOR 65536
 
-static smidge_status load_frequencies(smg_model *model, smidge_error *error)
+static smidge_status fill_frequencies(const smg_model *model, float base, float factor, const float *divisors,
+                                      float *ret_frequencies, smidge_error *error)
 {
-    const smg_shape *shape = &model->shape;
-    int32_t pairs = shape->rope_size / 2;
-    model->frequencies = smg_alloc_array((size_t)pairs, sizeof *model->frequencies);
-    if (model->frequencies == NULL)
-        return smg_error_no_memory(error, model->gguf->path, (size_t)pairs * sizeof *model->frequencies);
-    for (int32_t i = 0; i < pairs; i++) {
-        double divisor = (double)shape->rope_factor;
-        if (model->weights.rope_divisors != NULL)
-            divisor *= (double)model->weights.rope_divisors[i];
-        double frequency = pow((double)shape->rope_base, -2.0 * i / shape->rope_size) / divisor;
+    int32_t size = model->shape.rope_size;
+    for (int32_t i = 0; i < size / 2; i++) {
+        double divisor = (double)factor;
+        if (divisors != NULL)
+            divisor *= (double)divisors[i];
+        double frequency = pow((double)base, -2.0 * i / size) / divisor;
         if (!isfinite(frequency))
             return smg_error_set(
                 error, SMIDGE_E_FORMAT, model->gguf->path,
-                "tensor rope_freqs.weight holds %g, which nothing can be divided by (convert the model again)",
+                "a tensor of rope factors holds %g, which nothing can be divided by (convert the "
+                "model again)",
                 divisor);
-        model->frequencies[i] = (float)frequency;
+        ret_frequencies[i] = (float)frequency;
     }
+    return SMIDGE_OK;
+}
+
+static smidge_status load_frequencies(smg_model *model, smidge_error *error)
+{
+    const smg_shape *shape = &model->shape;
+    const smg_weights *weights = &model->weights;
+    size_t pairs = (size_t)shape->rope_size / 2;
+    float *tables = smg_alloc_array(pairs * SMG_ROPE_TABLES, sizeof *tables);
+    if (tables == NULL)
+        return smg_error_no_memory(error, model->gguf->path, pairs * SMG_ROPE_TABLES * sizeof *tables);
+    for (int i = 0; i < SMG_ROPE_TABLES; i++)
+        model->frequencies[i] = tables + pairs * (size_t)i;
+    SMG_TRY(fill_frequencies(model, shape->rope_base, shape->rope_factor, weights->rope_divisors,
+                             model->frequencies[SMG_ROPE_SHORT], error));
+    SMG_TRY(fill_frequencies(model, shape->rope_base, shape->rope_factor, weights->rope_divisors_long,
+                             model->frequencies[SMG_ROPE_LONG], error));
+    if (shape->architecture->window_rope_base > 0.0F)
+        return fill_frequencies(model, shape->window_rope_base, 1.0F, NULL,
+                                model->frequencies[SMG_ROPE_WINDOW], error);
+    model->frequencies[SMG_ROPE_WINDOW] = NULL; /* as the other layers */
     return SMIDGE_OK;
 }
 
@@ -47,7 +66,7 @@ smidge_status smg_model_load(const smg_gguf *gguf, uint32_t cpu_mask, smg_model 
 void smg_model_done(smg_model *model)
 {
     smg_weights_done(&model->weights);
-    smg_free(model->frequencies);
+    smg_free(model->frequencies[SMG_ROPE_SHORT]); /* the tables are one block */
     *model = (smg_model){0};
 }
 

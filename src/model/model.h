@@ -7,12 +7,21 @@
 #include "model/shape.h"
 #include "model/weights.h"
 
+/* Which layers, and which contexts, turn how fast. The tables are one block; SMG_ROPE_WINDOW is NULL where those layers do
+ * not differ. */
+typedef enum smg_rope_table {
+    SMG_ROPE_SHORT,  /* layers without a window, contexts up to rope_original */
+    SMG_ROPE_LONG,   /* … and longer ones */
+    SMG_ROPE_WINDOW, /* layers with a window */
+    SMG_ROPE_TABLES
+} smg_rope_table;
+
 typedef struct smg_model {
     const smg_gguf *gguf; /* kept open by the caller for as long as the model lives */
     smg_shape shape;
     smg_weights weights;
     smg_kernels kernels;
-    float *frequencies; /* [rope_size / 2] radians a position */
+    float *frequencies[SMG_ROPE_TABLES]; /* [rope_size / 2] radians a position */
 } smg_model;
 
 /* `cpu_mask` is a subset of smg_cpu_mask(). Reads keys and tensor shapes, not the weights themselves.

@@ -85,6 +85,8 @@ static void run_tile(const tiling *tiles, const smg_product *product, int32_t fi
     }
     if (product->kind == SMG_PRODUCT_SET && product->bias == NULL) {
         multiply(tiles, product->matrix, first, rows, out, product->stride);
+        for (int32_t t = 0; product->cap > 0.0F && t < tiles->tokens; t++)
+            tiles->kernels->soft_cap(out + (size_t)t * product->stride, rows, product->cap);
         return;
     }
     multiply(tiles, product->matrix, first, rows, tile, SMG_TILE_ROWS);

@@ -31,6 +31,7 @@ typedef struct smg_product {
     const smg_matrix *matrix;
     const smg_matrix *pair; /* ACTIVATE only; of the same shape */
     const float *bias;      /* SET and ADD; NULL: none */
+    float cap;              /* SET without a bias: cap * tanh(out / cap); 0: none */
     float *out;
     size_t stride; /* floats from one token's results to the next's */
 } smg_product;

@@ -25,8 +25,14 @@ static smg_inputs take_inputs(smg_arena *arena, const smg_model *model, int32_t 
     return inputs;
 }
 
+bool smg_scratch_long(const smg_model *model, int32_t context)
+{
+    return model->weights.rope_divisors_long != model->weights.rope_divisors &&
+           context > model->shape.rope_original;
+}
+
 smg_scratch *smg_scratch_take(smg_arena *arena, const smg_model *model, int32_t rows, int32_t context,
-                              int threads)
+                              int32_t spare, int threads)
 {
     const smg_shape *shape = &model->shape;
     int64_t queries = (int64_t)shape->heads * shape->head_size;
@@ -40,12 +46,19 @@ smg_scratch *smg_scratch_take(smg_arena *arena, const smg_model *model, int32_t 
     scratch.v = take_floats(arena, rows * keys);
     scratch.attention = take_floats(arena, rows * queries);
     scratch.hidden = take_floats(arena, (int64_t)rows * shape->feed_forward);
+    if (shape->architecture->post_norms)
+        scratch.projection = take_floats(arena, (int64_t)rows * shape->width);
+    scratch.frequencies =
+        model->frequencies[smg_scratch_long(model, context) ? SMG_ROPE_LONG : SMG_ROPE_SHORT];
     scratch.angles = take_floats(arena, (int64_t)rows * shape->rope_size);
+    scratch.window_angles = scratch.angles;
+    if (model->frequencies[SMG_ROPE_WINDOW] != NULL)
+        scratch.window_angles = take_floats(arena, (int64_t)rows * shape->rope_size);
     scratch.wanted = smg_arena_take(arena, (size_t)rows * sizeof *scratch.wanted);
     scratch.batch = take_inputs(arena, model, rows);
     for (int i = 0; i < threads; i++) {
         smg_worker_scratch *worker = &scratch.workers[i];
-        worker->scores = take_floats(arena, context);
+        worker->scores = take_floats(arena, (int64_t)context + spare);
         worker->tile = take_floats(arena, (int64_t)rows * SMG_TILE_ROWS);
         worker->norm = take_floats(arena, shape->width);
         worker->single = take_inputs(arena, model, 1);

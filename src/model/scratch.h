@@ -22,15 +22,18 @@ typedef struct smg_worker_scratch {
 
 struct smg_scratch {
     int32_t rows;
-    float *x;         /* [rows][width], the residual stream */
-    float *norm;      /* [rows][width] */
-    float *q;         /* [rows][heads * head_size] */
-    float *k, *v;     /* [rows][kv_heads * head_size] */
-    float *attention; /* [rows][heads * head_size] */
-    float *hidden;    /* [rows][feed_forward] */
-    float *angles;    /* [rows][rope_size]: cosine and sine of each pair */
-    int32_t *wanted;  /* [rows] which rows' logits are asked for */
-    smg_inputs batch; /* [rows] each */
+    float *x;             /* [rows][width], the residual stream */
+    float *norm;          /* [rows][width] */
+    float *q;             /* [rows][heads * head_size] */
+    float *k, *v;         /* [rows][kv_heads * head_size] */
+    float *attention;     /* [rows][heads * head_size] */
+    float *hidden;        /* [rows][feed_forward] */
+    float *projection;    /* [rows][width], a block's result before its post norm; NULL: the model has none */
+    float *angles;        /* [rows][rope_size]: cosine and sine of each pair */
+    float *window_angles; /* likewise for layers with a window; the same where they do not differ */
+    const float *frequencies; /* of layers without a window, by the length of the context */
+    int32_t *wanted;          /* [rows] which rows' logits are asked for */
+    smg_inputs batch;         /* [rows] each */
     smg_worker_scratch workers[SMG_THREADS_MAX];
 };
 

@@ -1,6 +1,7 @@
 #include "model/shape.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,6 +55,10 @@ static smidge_status read_heads(const reader *read, smg_shape *shape)
         return smg_error_set(read->error, SMIDGE_E_FORMAT, read->gguf->path,
                              "has %d heads for %d key/value heads, not a multiple (convert the model again)",
                              (int)shape->heads, (int)shape->kv_heads);
+    if (shape->heads > shape->width)
+        return smg_error_set(read->error, SMIDGE_E_FORMAT, read->gguf->path,
+                             "has more heads, %d, than its width of %d (convert the model again)",
+                             (int)shape->heads, (int)shape->width);
     shape->head_size = shape->width / shape->heads;
     SMG_TRY(read_count(read, "attention.key_length", SMG_MAX_HEAD_SIZE, &shape->head_size));
     int32_t value_size = shape->head_size;
@@ -62,6 +67,31 @@ static smidge_status read_heads(const reader *read, smg_shape *shape)
         return smg_error_set(read->error, SMIDGE_E_UNSUPPORTED, read->gguf->path,
                              "has values of another size than its keys, which this version does not run");
     return SMIDGE_OK;
+}
+
+static smidge_status read_rope_scaling(const reader *read, smg_shape *shape)
+{
+    shape->rope_factor = 1.0F;
+    SMG_TRY(read_positive(read, "rope.scale_linear", &shape->rope_factor)); /* the older key */
+    SMG_TRY(read_positive(read, "rope.scaling.factor", &shape->rope_factor));
+    char name[128];
+    smg_text kind = {.data = "none", .size = 4};
+    bool found = false;
+    SMG_TRY(
+        smg_gguf_get_text(read->gguf, key_name(read, "rope.scaling.type", name), &kind, &found, read->error));
+    if (kind.size == 6 && memcmp(kind.data, "linear", 6) == 0)
+        return SMIDGE_OK;
+    bool none = kind.size == 4 && memcmp(kind.data, "none", 4) == 0;
+    bool longrope = kind.size == 8 && memcmp(kind.data, "longrope", 8) == 0; /* its factors are tensors */
+    if (none || longrope) {
+        shape->rope_factor = found ? 1.0F : shape->rope_factor;
+        return SMIDGE_OK;
+    }
+    return smg_error_set(
+        read->error, SMIDGE_E_UNSUPPORTED, read->gguf->path,
+        "uses rope scaling of type %.*s, which this version does not run (linear, longrope and "
+        "Llama 3's are)",
+        (int)(kind.size < 32 ? kind.size : 32), kind.data);
 }
 
 static smidge_status read_rope(const reader *read, smg_shape *shape)
@@ -73,27 +103,72 @@ static smidge_status read_rope(const reader *read, smg_shape *shape)
                              "turns an odd number of elements, %d (convert the model again)",
                              (int)shape->rope_size);
     shape->rope_base = 10000.0F;
-    shape->rope_factor = 1.0F;
     SMG_TRY(read_positive(read, "rope.freq_base", &shape->rope_base));
-    SMG_TRY(read_positive(read, "rope.scale_linear", &shape->rope_factor)); /* the older key */
-    SMG_TRY(read_positive(read, "rope.scaling.factor", &shape->rope_factor));
+    shape->window_rope_base = shape->rope_base;
+    if (shape->architecture->window_rope_base > 0.0F) {
+        shape->window_rope_base = shape->architecture->window_rope_base;
+        SMG_TRY(read_positive(read, "rope.freq_base_swa", &shape->window_rope_base));
+    }
+    shape->rope_magnitude = 1.0F;
+    SMG_TRY(read_positive(read, "rope.scaling.attn_factor", &shape->rope_magnitude));
+    shape->rope_original = shape->context;
+    SMG_TRY(read_count(read, "rope.scaling.original_context_length", INT32_MAX, &shape->rope_original));
+    return read_rope_scaling(read, shape);
+}
+
+/* Which layers have the window: all but one in each period, unless the file lists them. */
+static smidge_status read_window_layers(const reader *read, smg_shape *shape)
+{
     char name[128];
-    smg_text kind = {.data = "none", .size = 4};
-    bool found = false;
-    SMG_TRY(
-        smg_gguf_get_text(read->gguf, key_name(read, "rope.scaling.type", name), &kind, &found, read->error));
-    if (kind.size == 6 && memcmp(kind.data, "linear", 6) == 0)
-        return SMIDGE_OK;
-    if (kind.size == 4 && memcmp(kind.data, "none", 4) == 0) {
-        if (found)
-            shape->rope_factor = 1.0F;
+    key_name(read, "attention.sliding_window_pattern", name);
+    const smg_gguf_key *key = smg_gguf_find(read->gguf, name);
+    uint32_t period = (uint32_t)shape->architecture->window_period;
+    if (key != NULL && key->type == SMG_GGUF_ARRAY) {
+        SMG_TRY(smg_gguf_get_array(read->gguf, name, SMG_GGUF_BOOL, &key, read->error));
+        if (key->count < (uint64_t)shape->layers)
+            return smg_error_set(read->error, SMIDGE_E_FORMAT, read->gguf->path,
+                                 "key %s has %" PRIu64 " entries for %" PRId32
+                                 " layers (convert the model again)",
+                                 name, key->count, shape->layers);
+        for (int32_t i = 0; i < shape->layers; i++)
+            shape->windowed[i] = key->value[i] != 0;
         return SMIDGE_OK;
     }
-    return smg_error_set(
-        read->error, SMIDGE_E_UNSUPPORTED, read->gguf->path,
-        "uses rope scaling of type %.*s, which this version does not run (linear and Llama 3's "
-        "are)",
-        (int)(kind.size < 32 ? kind.size : 32), kind.data);
+    SMG_TRY(smg_gguf_get_u32(read->gguf, name, &period, NULL, read->error));
+    for (int32_t i = 0; i < shape->layers; i++)
+        shape->windowed[i] = period == 1 || (period > 1 && (uint32_t)i % period < period - 1);
+    return SMIDGE_OK;
+}
+
+static smidge_status read_window(const reader *read, smg_shape *shape)
+{
+    char name[128];
+    uint32_t window = (uint32_t)shape->architecture->window;
+    SMG_TRY(smg_gguf_get_u32(read->gguf, key_name(read, "attention.sliding_window", name), &window, NULL,
+                             read->error));
+    if (window == 0 || window > INT32_MAX || shape->architecture->window_period == 0)
+        return SMIDGE_OK;
+    shape->window = (int32_t)window;
+    return read_window_layers(read, shape);
+}
+
+static smidge_status read_attention(const reader *read, smg_shape *shape)
+{
+    const smg_architecture *architecture = shape->architecture;
+    int32_t scaled =
+        shape->layers == architecture->wide_layers ? shape->width / shape->heads : shape->head_size;
+    shape->score_scale = 1.0F / sqrtf((float)scaled);
+    shape->score_cap = architecture->score_cap;
+    shape->logit_cap = architecture->logit_cap;
+    char name[128];
+    SMG_TRY(smg_gguf_get_f32(read->gguf, key_name(read, "attn_logit_softcapping", name), &shape->score_cap,
+                             NULL, read->error));
+    SMG_TRY(smg_gguf_get_f32(read->gguf, key_name(read, "final_logit_softcapping", name), &shape->logit_cap,
+                             NULL, read->error));
+    if (shape->score_cap < 0.0F || shape->logit_cap < 0.0F)
+        return smg_error_set(read->error, SMIDGE_E_FORMAT, read->gguf->path,
+                             "caps attention or logits below zero (convert the model again)");
+    return read_window(read, shape);
 }
 
 static smidge_status read_dimensions(const reader *read, smg_shape *shape)
@@ -104,14 +179,11 @@ static smidge_status read_dimensions(const reader *read, smg_shape *shape)
     SMG_TRY(read_count(read, "context_length", INT32_MAX, &shape->context));
     SMG_TRY(read_heads(read, shape));
     SMG_TRY(read_rope(read, shape));
+    SMG_TRY(read_attention(read, shape));
     shape->norm_epsilon = 1e-5F;
     SMG_TRY(read_positive(read, "attention.layer_norm_rms_epsilon", &shape->norm_epsilon));
     char name[128];
-    uint32_t window = 0;
     uint32_t experts = 0;
-    SMG_TRY(smg_gguf_get_u32(read->gguf, key_name(read, "attention.sliding_window", name), &window, NULL,
-                             read->error));
-    shape->window = window > INT32_MAX ? 0 : (int32_t)window;
     SMG_TRY(smg_gguf_get_u32(read->gguf, key_name(read, "expert_count", name), &experts, NULL, read->error));
     if (experts > 0)
         return smg_error_set(read->error, SMIDGE_E_UNSUPPORTED, read->gguf->path,

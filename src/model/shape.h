@@ -23,10 +23,17 @@ typedef struct smg_shape {
     int32_t rope_size; /* elements of a head that turn; even */
     int32_t vocabulary;
     int32_t context; /* what the model was trained for */
-    int32_t window;  /* positions a query sees, itself included; 0: all */
+    int32_t window;  /* positions a query sees, itself included, in layers that have one; 0: all */
+    bool windowed[SMG_MAX_LAYERS];
     float norm_epsilon;
+    float score_scale;
+    float score_cap; /* 0: none */
+    float logit_cap; /* 0: none */
     float rope_base;
-    float rope_factor; /* linear scaling: positions are divided by it; 1 for none */
+    float window_rope_base; /* of layers with a window; equal to rope_base in most families */
+    float rope_factor; /* linear scaling of layers without a window: positions are divided by it; 1: none */
+    float rope_magnitude;  /* of the turned elements; 1 for most */
+    int32_t rope_original; /* a longer context takes the long factors, if the model has them */
 } smg_shape;
 
 /* SMIDGE_E_UNSUPPORTED (unknown family or scaling, named), SMIDGE_E_FORMAT (missing or absurd values). */

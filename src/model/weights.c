@@ -87,18 +87,63 @@ typedef struct vector_entry {
     const float **ret;
 } vector_entry;
 
-static smidge_status load_layer(const loader *load, const smg_shape *shape, int number, smg_layer *layer)
+/* Rows first .. first + rows - 1 of a matrix that holds several. */
+static smg_matrix slice(const smg_matrix *whole, int64_t first, int64_t rows)
+{
+    smg_matrix part = *whole;
+    part.data += (size_t)first * whole->stride;
+    part.rows = (int32_t)rows;
+    return part;
+}
+
+static smidge_status load_matrices(const loader *load, int number, const matrix_entry *entries, size_t count)
+{
+    char name[64];
+    for (size_t i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "blk.%d.%s", number, entries[i].name);
+        SMG_TRY(load_matrix(load, name, entries[i].columns, entries[i].rows, entries[i].ret));
+    }
+    return SMIDGE_OK;
+}
+
+static smidge_status load_layer_matrices(const loader *load, const smg_shape *shape, int number,
+                                         smg_layer *layer)
 {
     int64_t width = shape->width;
     int64_t hidden = shape->feed_forward;
     int64_t queries = (int64_t)shape->heads * shape->head_size;
     int64_t keys = (int64_t)shape->kv_heads * shape->head_size;
-    const matrix_entry matrices[] = {
+    smg_matrix qkv = {0};
+    smg_matrix gate_up = {0};
+    const matrix_entry apart[] = {
         {"attn_q.weight", width, queries, &layer->q},     {"attn_k.weight", width, keys, &layer->k},
         {"attn_v.weight", width, keys, &layer->v},        {"attn_output.weight", queries, width, &layer->o},
         {"ffn_gate.weight", width, hidden, &layer->gate}, {"ffn_up.weight", width, hidden, &layer->up},
         {"ffn_down.weight", hidden, width, &layer->down},
     };
+    const matrix_entry fused[] = {
+        {"attn_qkv.weight", width, queries + 2 * keys, &qkv},
+        {"attn_output.weight", queries, width, &layer->o},
+        {"ffn_up.weight", width, 2 * hidden, &gate_up},
+        {"ffn_down.weight", hidden, width, &layer->down},
+    };
+    if (!shape->architecture->fused)
+        return load_matrices(load, number, apart, sizeof apart / sizeof *apart);
+    SMG_TRY(load_matrices(load, number, fused, sizeof fused / sizeof *fused));
+    layer->q = slice(&qkv, 0, queries);
+    layer->k = slice(&qkv, queries, keys);
+    layer->v = slice(&qkv, queries + keys, keys);
+    layer->gate = slice(&gate_up, 0, hidden);
+    layer->up = slice(&gate_up, hidden, hidden);
+    return SMIDGE_OK;
+}
+
+static smidge_status load_layer(const loader *load, const smg_shape *shape, int number, smg_layer *layer)
+{
+    const smg_architecture *architecture = shape->architecture;
+    int64_t width = shape->width;
+    int64_t queries = (int64_t)shape->heads * shape->head_size;
+    int64_t keys = (int64_t)shape->kv_heads * shape->head_size;
     const vector_entry vectors[] = {
         {"attn_norm.weight", width, true, &layer->attention_norm},
         {"ffn_norm.weight", width, true, &layer->feed_forward_norm},
@@ -106,17 +151,32 @@ static smidge_status load_layer(const loader *load, const smg_shape *shape, int 
         {"attn_k.bias", keys, false, &layer->k_bias},
         {"attn_v.bias", keys, false, &layer->v_bias},
         {"attn_output.bias", width, false, &layer->o_bias},
+        {"attn_q_norm.weight", shape->head_size, architecture->head_norms, &layer->q_norm},
+        {"attn_k_norm.weight", shape->head_size, architecture->head_norms, &layer->k_norm},
+        {"post_attention_norm.weight", width, architecture->post_norms, &layer->attention_post_norm},
+        {"post_ffw_norm.weight", width, architecture->post_norms, &layer->feed_forward_post_norm},
     };
+    SMG_TRY(load_layer_matrices(load, shape, number, layer));
     char name[64];
-    for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
-        snprintf(name, sizeof name, "blk.%d.%s", number, matrices[i].name);
-        SMG_TRY(load_matrix(load, name, matrices[i].columns, matrices[i].rows, matrices[i].ret));
-    }
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         snprintf(name, sizeof name, "blk.%d.%s", number, vectors[i].name);
         SMG_TRY(vectors[i].required ? require_vector(load, name, vectors[i].count, vectors[i].ret)
                                     : load_vector(load, name, vectors[i].count, vectors[i].ret));
     }
+    return SMIDGE_OK;
+}
+
+/* Llama 3 has one set of divisors, Phi-3 one for short contexts and one for long ones. */
+static smidge_status load_rope_divisors(const loader *load, const smg_shape *shape)
+{
+    smg_weights *weights = load->weights;
+    int64_t pairs = shape->rope_size / 2;
+    SMG_TRY(load_vector(load, "rope_freqs.weight", pairs, &weights->rope_divisors));
+    if (weights->rope_divisors == NULL)
+        SMG_TRY(load_vector(load, "rope_factors_short.weight", pairs, &weights->rope_divisors));
+    SMG_TRY(load_vector(load, "rope_factors_long.weight", pairs, &weights->rope_divisors_long));
+    if (weights->rope_divisors_long == NULL)
+        weights->rope_divisors_long = weights->rope_divisors;
     return SMIDGE_OK;
 }
 
@@ -142,7 +202,7 @@ smidge_status smg_weights_load(const smg_gguf *gguf, const smg_shape *shape, smg
     if (smg_gguf_find_tensor(gguf, "output.weight") != NULL)
         SMG_TRY(load_matrix(&load, "output.weight", shape->width, shape->vocabulary, &weights.output));
     SMG_TRY(require_vector(&load, "output_norm.weight", shape->width, &weights.output_norm));
-    SMG_TRY(load_vector(&load, "rope_freqs.weight", shape->rope_size / 2, &weights.rope_divisors));
+    SMG_TRY(load_rope_divisors(&load, shape));
     for (int i = 0; i < shape->layers; i++)
         SMG_TRY(load_layer(&load, shape, i, &weights.layers[i]));
     count_tensors(gguf, &weights);

@@ -19,7 +19,10 @@ typedef struct smg_layer {
     const float *attention_norm; /* [width] */
     smg_matrix q, k, v, o;
     const float *q_bias, *k_bias, *v_bias, *o_bias; /* [rows] of the matrix; NULL: none */
+    const float *q_norm, *k_norm;                   /* [head_size]; NULL: none */
+    const float *attention_post_norm;               /* [width]; NULL: none */
     const float *feed_forward_norm;                 /* [width] */
+    const float *feed_forward_post_norm;            /* [width]; NULL: none */
     smg_matrix gate, up, down;
 } smg_layer;
 
@@ -27,7 +30,8 @@ typedef struct smg_weights {
     smg_matrix embedding;       /* [vocabulary][width] */
     smg_matrix output;          /* [vocabulary][width]; the embedding where they are tied */
     const float *output_norm;   /* [width] */
-    const float *rope_divisors; /* [rope_size / 2], Llama 3's; NULL: all ones */
+    const float *rope_divisors; /* [rope_size / 2], Llama 3's or Phi-3's for short contexts; NULL: all ones */
+    const float *rope_divisors_long; /* likewise, for contexts above rope_original; NULL: the same */
     smg_layer *layers;
     uint32_t acts;       /* bit 1 << smg_act for every form that some product wants */
     uint64_t bytes;      /* of all tensors */

@@ -22,7 +22,7 @@ typedef struct reader {
     size_t at;
     char *form;
     size_t used;
-    size_t string_end; /* form is this long after a string's closing quote; 0: another thing came last */
+    size_t string_end;      /* form is this long after a string's closing quote; 0: another thing came last */
     bool output_open_ended; /* form ends with the }} of an output tag */
     bool word;              /* form ends with a word */
 } reader;
@@ -34,7 +34,8 @@ static bool is_space(char c)
 
 static bool is_word(char c)
 {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c & 0x80);
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+           (c & 0x80);
 }
 
 static char peek(const reader *read, size_t ahead)
@@ -58,7 +59,8 @@ static void put_char(reader *read, char c)
 /* Opens a string, or the one before it again if the two are added. */
 static void open_string(reader *read)
 {
-    bool added = read->string_end != 0 && read->used == read->string_end + 1 && read->form[read->used - 1] == '+';
+    bool added =
+        read->string_end != 0 && read->used == read->string_end + 1 && read->form[read->used - 1] == '+';
     if (added)
         read->used -= 2;
     else
@@ -189,12 +191,9 @@ static void read_text(reader *read, size_t from, char left)
     if (left == '-') {
         while (from < to && is_space(read->text[from]))
             from++;
-    } else if (left == '%' && from < to) {
-        size_t newline = from + (read->text[from] == '\r' && from + 1 < to);
-        if (read->text[newline] == '\n') {
-            from = newline + 1;
-            line_start = true;
-        }
+    } else if (left == '%' && from < to && read->text[from] == '\n') {
+        from++;
+        line_start = true;
     }
     bool tag = read->at < read->size;
     char kind = peek(read, 1);
@@ -263,16 +262,26 @@ static void read_all(reader *read)
     }
 }
 
+/* Line ends of any kind are one kind, and the one that ends the text is dropped; returns the size. */
+static size_t copy_lines(const char *text, size_t size, char *ret_text)
+{
+    size_t copied = 0;
+    for (size_t i = 0; i < size; i++) {
+        bool both = text[i] == '\r' && i + 1 < size && text[i + 1] == '\n';
+        if (!both)
+            ret_text[copied++] = text[i] == '\r' ? '\n' : text[i];
+    }
+    return copied - (copied > 0 && ret_text[copied - 1] == '\n');
+}
+
 smidge_status smg_chat_jinja_form(smg_text jinja, char **ret_form, size_t *ret_size, smidge_error *error)
 {
-    reader read = {.text = jinja.data, .size = jinja.size};
-    /* Jinja drops the line end that ends a file. */
-    if (read.size > 0 && read.text[read.size - 1] == '\n')
-        read.size--;
     size_t room = jinja.size * GROWTH + 16;
-    read.form = smg_alloc(room);
+    reader read = {.form = smg_alloc(room + jinja.size)};
     if (read.form == NULL)
-        return smg_error_no_memory(error, "chat template", room);
+        return smg_error_no_memory(error, "chat template", room + jinja.size);
+    read.text = read.form + room;
+    read.size = copy_lines(jinja.data, jinja.size, read.form + room);
     read_all(&read);
     read.form[read.used] = '\0';
     *ret_form = read.form;

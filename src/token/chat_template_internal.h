@@ -28,6 +28,7 @@ typedef enum smg_chat_family {
     SMG_CHAT_PLAIN = 0,
     SMG_CHAT_MISTRAL, /* plain, but recognised by its rows */
     SMG_CHAT_QWEN3,
+    SMG_CHAT_QWEN3_INSTRUCT, /* thinks no more, but keeps what others thought */
     SMG_CHAT_SMOLLM3,
     SMG_CHAT_SMOLLM3_DATED
 } smg_chat_family;
@@ -38,10 +39,10 @@ struct smg_chat_template {
     smg_chat_family family;
     smg_chat_turn turn[SMG_CHAT_ROLES];
     smg_chat_system system;
-    bool alternate;          /* user, assistant, user ... after the system message */
-    bool skip_empty_system;  /* as if it were not there */
-    bool fold_trimmed;       /* system and user message are joined before, not after, trimming */
-    const char *fold_open;   /* around a system message inside a user's */
+    bool alternate;         /* user, assistant, user ... after the system message */
+    bool skip_empty_system; /* as if it were not there */
+    bool fold_trimmed;      /* system and user message are joined before, not after, trimming */
+    const char *fold_open;  /* around a system message inside a user's */
     const char *fold_close;
     const char *head;           /* begins the system turn, which then is always there */
     const char *default_system; /* the same, but only where there is no system message */

@@ -41,7 +41,7 @@
 #define FOLD(where) .system = (where), .fold_close = "\n\n"
 
 const smg_chat_template smg_chat_table[] = {
-    /* OpenHermes, SmolLM, Yi and many others; Qwen3-Instruct-2507 */
+    /* OpenHermes, SmolLM, Yi and many others */
     {.name = "chatml", CHATML},
     {.name = "qwen1.5", CHATML, .default_system = "You are a helpful assistant"},
     {.name = "qwen2", CHATML, .default_system = "You are a helpful assistant."},
@@ -50,6 +50,7 @@ const smg_chat_template smg_chat_table[] = {
      CHATML,
      .default_system = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."},
     {.name = "qwen3", .family = SMG_CHAT_QWEN3, CHATML, .no_thinking = "<think>\n\n</think>\n\n"},
+    {.name = "qwen3-instruct", .family = SMG_CHAT_QWEN3_INSTRUCT, CHATML},
     {.name = "smollm2",
      CHATML,
      .default_system = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"},
@@ -104,21 +105,31 @@ const smg_chat_template smg_chat_table[] = {
 
     /* What tells these apart is where the spaces are. v0.1 and v0.2 are what the 7B models shipped at first; v1
      * is v0.2's of 2024; v2 and v3 came with [INST] as a token; tekken is Nemo's tokenizer. */
-    {.name = "mistral-v0.1", MISTRAL("[INST] ", " [/INST]", NULL, EOS " ", false),
+    {.name = "mistral-v0.1",
+     MISTRAL("[INST] ", " [/INST]", NULL, EOS " ", false),
      .system = SMG_CHAT_SYSTEM_REFUSED},
-    {.name = "mistral-v0.2", MISTRAL("[INST] ", " [/INST]", NULL, EOS, false),
+    {.name = "mistral-v0.2",
+     MISTRAL("[INST] ", " [/INST]", NULL, EOS, false),
      .system = SMG_CHAT_SYSTEM_REFUSED},
-    {.name = "mistral-v1", MISTRAL(" [INST] ", " [/INST]", " ", EOS, false), FOLD(SMG_CHAT_SYSTEM_FIRST_USER)},
-    {.name = "mistral-v1", MISTRAL(" [INST] ", " [/INST]", " ", EOS, false), .system = SMG_CHAT_SYSTEM_REFUSED},
-    {.name = "mistral-v3", .alias = "mistral", MISTRAL("[INST] ", "[/INST]", " ", EOS, true),
+    {.name = "mistral-v1",
+     MISTRAL(" [INST] ", " [/INST]", " ", EOS, false),
+     FOLD(SMG_CHAT_SYSTEM_FIRST_USER)},
+    {.name = "mistral-v1",
+     MISTRAL(" [INST] ", " [/INST]", " ", EOS, false),
+     .system = SMG_CHAT_SYSTEM_REFUSED},
+    {.name = "mistral-v3",
+     .alias = "mistral",
+     MISTRAL("[INST] ", "[/INST]", " ", EOS, true),
      FOLD(SMG_CHAT_SYSTEM_LAST_USER)},
     {.name = "mistral-v3", MISTRAL("[INST] ", "[/INST]", " ", EOS, true), FOLD(SMG_CHAT_SYSTEM_FIRST_USER)},
     {.name = "mistral-v3", MISTRAL("[INST] ", "[/INST]", " ", EOS, false), FOLD(SMG_CHAT_SYSTEM_LAST_USER)},
     {.name = "mistral-v3", MISTRAL("[INST] ", "[/INST]", " ", EOS, false), FOLD(SMG_CHAT_SYSTEM_FIRST_USER)},
     {.name = "mistral-v3", MISTRAL("[INST] ", "[/INST]", " ", EOS, false), .system = SMG_CHAT_SYSTEM_REFUSED},
-    {.name = "mistral-tekken", MISTRAL("[INST]", "[/INST]", NULL, EOS, false),
+    {.name = "mistral-tekken",
+     MISTRAL("[INST]", "[/INST]", NULL, EOS, false),
      FOLD(SMG_CHAT_SYSTEM_LAST_USER)},
-    {.name = "mistral-tekken", MISTRAL("[INST]", "[/INST]", NULL, EOS, false),
+    {.name = "mistral-tekken",
+     MISTRAL("[INST]", "[/INST]", NULL, EOS, false),
      FOLD(SMG_CHAT_SYSTEM_FIRST_USER)},
 
     /* Zephyr, TinyLlama chat */
@@ -154,7 +165,7 @@ const smg_chat_template *smg_chat_find(const char *name)
 
 const char *smg_chat_names(void)
 {
-    return "chatml, qwen1.5, qwen2, qwen2.5, qwen3, smollm2, smollm3, smollm3-dated, llama3, llama3.1, llama2, "
+    return "chatml, qwen1.5, qwen2, qwen2.5, qwen3, qwen3-instruct, smollm2, smollm3, smollm3-dated, llama3, llama3.1, llama2, "
            "phi3, phi4-mini, gemma3, gemma, mistral-v0.1, mistral-v0.2, mistral-v1, mistral-v3, mistral-tekken, "
            "zephyr";
 }

@@ -78,6 +78,34 @@ void check_softmax(check *c)
         }
 }
 
+static void check_soft_cap_of(check *c, int64_t n, float width)
+{
+    const float cap = 30.0F;
+    float *x = guarded_new((size_t)n * sizeof *x), *got = guarded_new((size_t)n * sizeof *got);
+    for (int64_t i = 0; i < n; i++)
+        x[i] = got[i] = random_float(&c->random) * width;
+    c->table->soft_cap(got, n, cap);
+    for (int64_t i = 0; i < n; i++) {
+        double expected = cap * tanh((double)x[i] / cap);
+        if (!check_near(c, got[i], expected, cap * 0x1p-21))
+            check_fail(c, "n %d: of %.9g is %.9g, expected %.9g", (int)n, (double)x[i], (double)got[i],
+                       expected);
+    }
+    x[n - 1] = NAN;
+    c->table->soft_cap(x, n, cap);
+    if (!isnan(x[n - 1]) || (n > 1 && isnan(x[0])))
+        check_fail(c, "n %d: a NaN is lost or spreads", (int)n);
+}
+
+void check_soft_cap(check *c)
+{
+    for (int64_t n = 1; n; n = next_length(n))
+        for (int power = -6; power <= 14; power++) {
+            check_soft_cap_of(c, n, ldexpf(1.0F, power));
+            guarded_free_all();
+        }
+}
+
 static double gated(bool gelu, double x)
 {
     if (!gelu)

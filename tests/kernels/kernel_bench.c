@@ -187,6 +187,12 @@ static void work_norm(const void *job)
     v->table.rms_norm(v->a, v->b, 1e-5F, K, v->out);
 }
 
+static void work_cap(const void *job)
+{
+    const vector_job *v = job;
+    v->table.soft_cap(v->a, K, 30.0F);
+}
+
 static void work_softmax(const void *job)
 {
     const vector_job *v = job;
@@ -221,6 +227,7 @@ static const struct {
     WORK(attention_mix, work_mix, (double)KEYS *HEAD),
     WORK(round_f16, work_round, K),
     WORK(rms_norm, work_norm, K),
+    WORK(soft_cap, work_cap, K),
     WORK(softmax, work_softmax, K),
     WORK(silu_mul, work_silu, K),
     WORK(gelu_mul, work_gelu, K),
