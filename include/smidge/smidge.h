@@ -296,6 +296,22 @@ SMIDGE_API smidge_status smidge_classify(smidge_session *session, const smidge_l
                                          smidge_classify_result *ret_result, smidge_error *error)
     SMIDGE_MUST_CHECK;
 
+typedef struct smidge_prompt {
+    const smidge_span *spans;
+    size_t span_count;
+} smidge_prompt;
+
+/* Classifies many readings together: what their prompts begin with in common is computed once, and the weights are read
+ * once for all of them. Each answer equals the one that smidge_classify gives, bit for bit, and a prompt that is
+ * refused spoils only its own. ret_results: [count], with sizes set; ret_errors: [count], or NULL; an answer that
+ * is not ok or abstain has its error there. The deadline is that of the whole call.
+ * Errors: INVALID (options, labels of another model), NOMEM; then there are no answers. */
+SMIDGE_API smidge_status smidge_classify_batch(smidge_session *session, const smidge_labels *labels,
+                                               const smidge_prompt *prompts, size_t count,
+                                               const smidge_classify_options *options,
+                                               smidge_classify_result *ret_results, smidge_error *ret_errors,
+                                               smidge_error *error) SMIDGE_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

@@ -68,16 +68,20 @@ smidge_status smg_stop_check(const smg_stop *stop)
     return SMIDGE_OK;
 }
 
-smidge_status smg_stop_report(const smg_stop *stop, const char *where, smidge_error *error)
+smidge_status smg_stop_explain(smidge_status status, const char *where, smidge_error *error)
 {
-    smidge_status status = smg_stop_check(stop);
     if (status == SMIDGE_E_DEADLINE)
-        return smg_error_set(error, status, where,
+        return smg_error_set(error, SMIDGE_E_DEADLINE, where,
                              "the deadline passed before the answer was there (allow more time, shorten the "
                              "prompt or take a smaller model)");
     if (status == SMIDGE_E_CANCELLED)
-        return smg_error_set(error, status, where, "cancelled by the caller");
+        return smg_error_set(error, SMIDGE_E_CANCELLED, where, "cancelled by the caller");
     return status;
+}
+
+smidge_status smg_stop_report(const smg_stop *stop, const char *where, smidge_error *error)
+{
+    return smg_stop_explain(smg_stop_check(stop), where, error);
 }
 
 /* ---- Waiting ---------------------------------------------------------------------------------------- */

@@ -28,7 +28,9 @@ typedef struct smg_stop {
 
 /* SMIDGE_OK, SMIDGE_E_DEADLINE or SMIDGE_E_CANCELLED, as things stand now. `stop` may be NULL. */
 smidge_status smg_stop_check(const smg_stop *stop);
-/* The same with a message. */
+/* Adds the message that belongs to DEADLINE and CANCELLED; other statuses pass through. */
+smidge_status smg_stop_explain(smidge_status status, const char *where, smidge_error *error) SMG_MUST_CHECK;
+/* Both. */
 smidge_status smg_stop_report(const smg_stop *stop, const char *where, smidge_error *error) SMG_MUST_CHECK;
 
 typedef struct smg_pool smg_pool;

@@ -8,12 +8,7 @@
 #include "engine/engine.h"
 #include "engine/options.h"
 #include "engine/prompt.h"
-
-/* A branch with less than this share of what all labels together can still have cannot change an answer that anyone
- * would trust. A share and not a probability: a model that hardly expects any of the labels still has a preference. */
-#define LEAST_SHARE 1e-4
-/* Branches that can wait; of more, the lightest are cut. */
-#define WAITING_MAX 256
+#include "engine/scoring.h"
 
 void smidge_classify_options_init(smidge_classify_options *options)
 {
@@ -58,271 +53,29 @@ void smidge_labels_free(smidge_labels *labels)
     smg_free(labels);
 }
 
-/* A way to go on that more than one label shares: the tokens behind the prompt that spell it so far. */
-typedef struct branch {
-    double mass;   /* the product of their probabilities */
-    int32_t state; /* of the automaton */
-    int32_t token; /* the last of them */
-    int32_t depth; /* how many */
-    uint8_t
-        cells[SMG_BRANCH_CELLS]; /* where their keys and values are; the last one's is taken when it runs */
-} branch;
-
-/* One call of smidge_classify. */
-typedef struct scoring {
-    smidge_session *session;
-    const smg_labels *labels;
-    smidge_classify_result *result;
-    smg_stop stop;
-    smidge_error *error;
-    double scores[SMG_LABELS_MAX];
-    branch waiting[WAITING_MAX];
-    int32_t waiting_count;
-} scoring;
-
-/* ---- Going through one token's logits -------------------------------------------------------------------- */
-
-static void cut(scoring *run, double mass)
-{
-    run->result->cut_branches++;
-    run->result->cut_mass += mass;
-}
-
-/* The lightest of the waiting branches of at least this depth, or -1. */
-static int32_t find_lightest(const scoring *run, int32_t depth)
-{
-    int32_t lightest = -1;
-    for (int32_t i = 0; i < run->waiting_count; i++) {
-        const branch *each = &run->waiting[i];
-        if (each->depth >= depth && (lightest < 0 || each->mass < run->waiting[lightest].mass))
-            lightest = i;
-    }
-    return lightest;
-}
-
-static void push(scoring *run, const branch *parent, int32_t token, int32_t state, double mass)
-{
-    int32_t place = run->waiting_count;
-    if (place == WAITING_MAX) {
-        place = find_lightest(run, 0);
-        cut(run, run->waiting[place].mass < mass ? run->waiting[place].mass : mass);
-        if (run->waiting[place].mass >= mass)
-            return;
-    } else {
-        run->waiting_count++;
-    }
-    branch *fresh = &run->waiting[place];
-    *fresh = parent != NULL ? *parent : (branch){0};
-    fresh->mass = mass;
-    fresh->state = state;
-    fresh->token = token;
-    fresh->depth++;
-}
-
-/* Spreads `mass` over the edges of a state by the probabilities in `logits`. */
-static smidge_status spread(scoring *run, const float *logits, int32_t state, double mass,
-                            const branch *parent)
-{
-    int32_t vocabulary = run->session->model->model.shape.vocabulary;
-    float largest = -INFINITY;
-    for (int32_t i = 0; i < vocabulary; i++)
-        largest = logits[i] > largest ? logits[i] : largest;
-    double sum = 0.0;
-    for (int32_t i = 0; i < vocabulary; i++)
-        sum += (double)expf(logits[i] - largest); /* not a number if any of them is not */
-    if (!isfinite(sum) || !isfinite(largest))
-        return smg_error_set(
-            run->error, SMIDGE_E_MODEL, run->session->model->gguf.path,
-            "computed something that is not a number (the file may be damaged: smidge inspect "
-            "--verify)");
-    const smg_label_state *from = &run->labels->states[state];
-    for (int32_t i = 0; i < from->edge_count; i++) {
-        const smg_label_edge *edge = &run->labels->edges[from->first_edge + i];
-        double share = mass * exp((double)logits[edge->token] - (double)largest) / sum;
-        if (edge->target < 0)
-            run->scores[~edge->target] += share;
-        else
-            push(run, parent, edge->token, edge->target, share);
-    }
-    return SMIDGE_OK;
-}
-
-/* ---- Following branches ------------------------------------------------------------------------------------ */
-
-/* What a branch attends to: the prompt, and one cell for each of its tokens. */
-typedef struct branch_view {
-    smg_segment segments[2 + SMG_BRANCH_CELLS];
-    int32_t count;
-} branch_view;
-
-static void view_branch(smidge_session *session, const branch *way, branch_view *ret_view)
-{
-    int32_t count = smg_session_segments(session, ret_view->segments);
-    ret_view->segments[count - 1].count = session->count - session->shared;
-    for (int32_t i = 0; i < way->depth; i++)
-        ret_view->segments[count++] = (smg_segment){.cache = &session->cache,
-                                                    .first_cell = session->options.context + way->cells[i],
-                                                    .position = session->count + i,
-                                                    .count = 1};
-    ret_view->count = count;
-}
-
-/* The branch to follow next, or -1 when none has `least`: the deepest, so that few cells are in use at a time, and of
- * those the likeliest. */
-static int32_t choose(const scoring *run, double least)
-{
-    int32_t best = -1;
-    for (int32_t i = 0; i < run->waiting_count; i++) {
-        const branch *each = &run->waiting[i];
-        const branch *other = best < 0 ? NULL : &run->waiting[best];
-        if (each->mass > 0.0 && each->mass >= least &&
-            (other == NULL || each->depth > other->depth ||
-             (each->depth == other->depth && each->mass > other->mass)))
-            best = i;
-    }
-    return best;
-}
-
-static branch take(scoring *run, int32_t place)
-{
-    branch taken = run->waiting[place];
-    run->waiting[place] = run->waiting[--run->waiting_count];
-    return taken;
-}
-
-/* A cell that none of the waiting branches and of the `count` chosen ones needs, or -1. */
-static int32_t find_cell(const scoring *run, const branch *ways, int32_t count)
-{
-    bool used[SMG_BRANCH_CELLS] = {false};
-    for (int32_t i = 0; i < run->waiting_count; i++) {
-        for (int32_t d = 0; d + 1 < run->waiting[i].depth; d++)
-            used[run->waiting[i].cells[d]] = true;
-    }
-    for (int32_t i = 0; i < count; i++) {
-        for (int32_t d = 0; d < ways[i].depth; d++)
-            used[ways[i].cells[d]] = true;
-    }
-    for (int32_t cell = 0; cell < SMG_BRANCH_CELLS; cell++) {
-        if (!used[cell])
-            return cell;
-    }
-    return -1;
-}
-
-/* Chooses the branches of the next pass and gives each a cell; returns how many. */
-static int32_t choose_some(scoring *run, branch ret_ways[SMG_LOGIT_ROWS])
-{
-    double reachable = 0.0;
-    for (int32_t i = 0; i < run->labels->count; i++)
-        reachable += run->scores[i];
-    for (int32_t i = 0; i < run->waiting_count; i++)
-        reachable += run->waiting[i].mass;
-    int32_t count = 0;
-    while (count < SMG_LOGIT_ROWS) {
-        int32_t place = choose(run, LEAST_SHARE * reachable);
-        if (place < 0)
-            break;
-        int32_t cell = find_cell(run, ret_ways, count);
-        if (cell < 0 && count > 0)
-            break;
-        if (cell < 0) { /* nothing can run until somebody gives up a cell */
-            cut(run, take(run, find_lightest(run, 2)).mass);
-            continue;
-        }
-        ret_ways[count] = take(run, place);
-        ret_ways[count].cells[ret_ways[count].depth - 1] = (uint8_t)cell;
-        count++;
-    }
-    return count;
-}
-
-/* Runs branches in one pass, and spreads what comes out. */
-static smidge_status follow_some(scoring *run, const branch *ways, int32_t count)
-{
-    smidge_session *session = run->session;
-    branch_view views[SMG_LOGIT_ROWS];
-    for (int32_t i = 0; i < count; i++) {
-        view_branch(session, &ways[i], &views[i]);
-        session->rows[i] = (smg_row){
-            .token = ways[i].token,
-            .position = session->count + ways[i].depth - 1,
-            .segments = views[i].segments,
-            .segment_count = views[i].count,
-            .cache = &session->cache,
-            .cell = session->options.context + ways[i].cells[ways[i].depth - 1],
-            .wanted = true,
-        };
-    }
-    run->result->passes++;
-    SMG_TRY(smg_forward_run(&session->model->model, session->model->pool, session->scratch, session->rows,
-                            count, session->logits, &run->stop));
-    size_t vocabulary = (size_t)session->model->model.shape.vocabulary;
-    for (int32_t i = 0; i < count; i++)
-        SMG_TRY(spread(run, session->logits + (size_t)i * vocabulary, ways[i].state, ways[i].mass, &ways[i]));
-    return SMIDGE_OK;
-}
-
-static smidge_status follow_all(scoring *run)
-{
-    branch ways[SMG_LOGIT_ROWS];
-    SMG_TRY(spread(run, run->session->logits, 0, 1.0, NULL));
-    for (int32_t count; (count = choose_some(run, ways)) > 0;)
-        SMG_TRY(follow_some(run, ways, count));
-    while (run->waiting_count > 0)
-        cut(run, take(run, 0).mass);
-    return SMIDGE_OK;
-}
-
 /* ---- The answer -------------------------------------------------------------------------------------------- */
 
-static void decide(scoring *run, double min_confidence, double *probabilities)
+static void decide(const smg_scoring *scoring, double min_confidence, smidge_classify_result *result)
 {
-    smidge_classify_result *result = run->result;
+    int32_t labels = scoring->labels->count;
     double total = 0.0;
     int32_t best = 0;
-    for (int32_t i = 0; i < run->labels->count; i++) {
-        total += run->scores[i];
-        best = run->scores[i] > run->scores[best] ? i : best;
+    for (int32_t i = 0; i < labels; i++) {
+        total += scoring->scores[i];
+        best = scoring->scores[i] > scoring->scores[best] ? i : best;
     }
     /* A model that gives all labels together nothing at all knows nothing. */
-    double even = 1.0 / run->labels->count;
-    for (int32_t i = 0; probabilities != NULL && i < run->labels->count; i++)
-        probabilities[i] = total > 0.0 ? run->scores[i] / total : even;
+    double even = 1.0 / labels;
+    for (int32_t i = 0; result->probabilities != NULL && i < labels; i++)
+        result->probabilities[i] = total > 0.0 ? scoring->scores[i] / total : even;
     result->label = best;
     result->label_mass = total;
-    result->confidence = total > 0.0 ? run->scores[best] / total : even;
+    result->cut_mass = scoring->cut_mass;
+    result->cut_branches = scoring->cut_branches;
+    result->passes = scoring->passes;
+    result->confidence = total > 0.0 ? scoring->scores[best] / total : even;
     result->answer =
         total > 0.0 && result->confidence >= min_confidence ? SMIDGE_ANSWER_OK : SMIDGE_ANSWER_ABSTAIN;
-}
-
-static smidge_status check_context(const scoring *run, size_t count)
-{
-    size_t room = (size_t)run->session->options.context;
-    size_t answer = (size_t)run->labels->max_depth;
-    if (count <= room && answer <= room - count)
-        return SMIDGE_OK;
-    return smg_error_set(
-        run->error, SMIDGE_E_CONTEXT, "prompt",
-        "%zu tokens, and up to %zu to tell the labels apart, do not fit the context of %zu (shorten "
-        "the reading or take a larger context)",
-        count, answer, room);
-}
-
-static smidge_status run_scoring(scoring *run, const smidge_span *spans, size_t span_count,
-                                 const smidge_classify_options *options, double *probabilities)
-{
-    if (!(options->min_confidence >= 0.0 && options->min_confidence <= 1.0))
-        return smg_error_set(run->error, SMIDGE_E_INVALID, "min_confidence", "must be from 0 to 1");
-    smg_ids list = {0};
-    SMG_TRY(smg_prompt_tokenize(run->session->model->tokenizer, spans, span_count, &list, run->error));
-    SMG_CLEANUP(smg_free_ptr) int32_t *ids = list.ids;
-    run->result->prompt_tokens = (int32_t)list.count;
-    SMG_TRY(check_context(run, list.count));
-    SMG_TRY(
-        smg_session_prefill(run->session, ids, (int32_t)list.count, &run->stop, &run->result->cached_tokens));
-    SMG_TRY(follow_all(run));
-    decide(run, options->min_confidence, probabilities);
-    return SMIDGE_OK;
 }
 
 smidge_answer smidge_answer_for(smidge_status status)
@@ -341,30 +94,307 @@ smidge_answer smidge_answer_for(smidge_status status)
     }
 }
 
+/* ---- Readings ---------------------------------------------------------------------------------------------- */
+
+typedef struct reading {
+    int32_t *ids;
+    int32_t count;
+    int32_t cell; /* the first of its own in the session's cache */
+    int32_t done; /* tokens that are in the cache, the common ones included */
+    bool answered;
+    smidge_status status;
+    smidge_error error;
+    smidge_classify_result result;
+    smg_scoring scoring;
+} reading;
+
+/* One call. */
+typedef struct classification {
+    smidge_session *session;
+    const smg_labels *labels;
+    smidge_classify_options options;
+    smg_stop stop;
+    int64_t started;
+    int32_t common; /* tokens that all readings begin with */
+    reading *readings;
+    size_t count;
+} classification;
+
+static void classification_done(classification *run)
+{
+    for (size_t i = 0; run->readings != NULL && i < run->count; i++)
+        smg_free(run->readings[i].ids);
+    smg_free(run->readings);
+}
+
+/* Gives a reading its answer: what the scores say, or why there are none. */
+static void finish(const classification *run, reading *one, smidge_status status)
+{
+    one->answered = true;
+    one->status = smg_stop_explain(status, "session", &one->error);
+    if (status == SMIDGE_OK)
+        decide(&one->scoring, run->options.min_confidence, &one->result);
+    else
+        one->result.answer = smidge_answer_for(status);
+    one->result.duration_ns = smg_clock_now() - run->started;
+}
+
+static smidge_status tokenize(const classification *run, const smidge_prompt *prompt, reading *one)
+{
+    smg_ids list = {0};
+    SMG_TRY(smg_prompt_tokenize(run->session->model->tokenizer, prompt->spans, prompt->span_count, &list,
+                                &one->error));
+    one->ids = list.ids;
+    one->result.prompt_tokens = (int32_t)list.count;
+    size_t room = (size_t)run->session->options.context;
+    size_t answer = (size_t)run->labels->max_depth;
+    if (list.count > room || answer > room - list.count)
+        return smg_error_set(
+            &one->error, SMIDGE_E_CONTEXT, "prompt",
+            "%zu tokens, and up to %zu to tell the labels apart, do not fit the context of %zu (shorten "
+            "the reading or take a larger context)",
+            list.count, answer, room);
+    one->count = (int32_t)list.count;
+    return SMIDGE_OK;
+}
+
+/* Readies the scoring of a reading whose own tokens begin at `position`, in cell `cell`. */
+static void place(const classification *run, reading *one, int32_t position, int32_t cell)
+{
+    smidge_session *session = run->session;
+    smg_scoring *scoring = &one->scoring;
+    smg_segment *segments = scoring->prompt.segments;
+    int32_t count = 0;
+    if (session->shared > 0)
+        segments[count++] = (smg_segment){.cache = &session->prefix->cache, .count = session->shared};
+    if (position > session->shared)
+        segments[count++] = (smg_segment){.cache = &session->cache,
+                                          .position = session->shared,
+                                          .count = position - session->shared};
+    if (one->count > position)
+        segments[count++] = (smg_segment){.cache = &session->cache,
+                                          .first_cell = cell,
+                                          .position = position,
+                                          .count = one->count - position};
+    scoring->prompt.segment_count = count;
+    scoring->prompt.length = one->count;
+    scoring->session = session;
+    scoring->labels = run->labels;
+    scoring->stop = &run->stop;
+    scoring->error = &one->error;
+    one->cell = cell;
+    one->done = position;
+}
+
+/* ---- One reading: all of it stays in the session, for the next call to begin with ---- */
+
+static smidge_status classify_alone(classification *run, reading *one)
+{
+    smidge_session *session = run->session;
+    SMG_TRY(smg_session_prefill(session, one->ids, one->count, true, &run->stop, &one->result.cached_tokens));
+    place(run, one, one->count, 0);
+    SMG_TRY(smg_scoring_begin(&one->scoring, session->logits));
+    return smg_scoring_follow(&one->scoring);
+}
+
+/* ---- Many: the common part stays; behind it each has cells of its own ---- */
+
+static void find_common(classification *run)
+{
+    const reading *first = NULL;
+    for (size_t i = 0; i < run->count; i++) {
+        const reading *one = &run->readings[i];
+        if (one->answered)
+            continue;
+        if (first == NULL) {
+            first = one;
+            run->common = one->count - 1;
+        }
+        int32_t same = 0;
+        while (same < run->common && same < one->count - 1 && one->ids[same] == first->ids[same])
+            same++;
+        run->common = same;
+    }
+}
+
+/* A pass of up to `batch` tokens of the readings first .. last - 1. Those whose last token is in it are listed in
+ * ret_complete, in the order of their logits. Returns how many tokens it has. */
+static int32_t fill_pass(classification *run, size_t first, size_t last,
+                         reading *ret_complete[SMG_LOGIT_ROWS], int32_t *ret_completed)
+{
+    smidge_session *session = run->session;
+    int32_t rows = 0;
+    int32_t completed = 0;
+    for (size_t i = first; i < last && completed < SMG_LOGIT_ROWS; i++) {
+        reading *one = &run->readings[i];
+        for (; !one->answered && one->done < one->count && rows < session->options.batch;
+             one->done++, rows++) {
+            session->rows[rows] = (smg_row){
+                .token = one->ids[one->done],
+                .position = one->done,
+                .segments = one->scoring.prompt.segments,
+                .segment_count = one->scoring.prompt.segment_count,
+                .cache = &session->cache,
+                .cell = one->cell + one->done - run->common,
+                .wanted = one->done == one->count - 1,
+            };
+            if (session->rows[rows].wanted)
+                ret_complete[completed++] = one;
+        }
+    }
+    *ret_completed = completed;
+    return rows;
+}
+
+/* Readings first .. last - 1, all of which have their cells. */
+static smidge_status run_group(classification *run, size_t first, size_t last)
+{
+    smidge_session *session = run->session;
+    size_t vocabulary = (size_t)session->model->model.shape.vocabulary;
+    reading *complete[SMG_LOGIT_ROWS];
+    int32_t completed = 0;
+    for (int32_t rows; (rows = fill_pass(run, first, last, complete, &completed)) > 0;) {
+        SMG_TRY(smg_forward_run(&session->model->model, session->model->pool, session->scratch, session->rows,
+                                rows, session->logits, &run->stop));
+        smidge_status statuses[SMG_LOGIT_ROWS];
+        for (int32_t i = 0; i < completed; i++) /* all, before a branch's pass puts its logits there */
+            statuses[i] = smg_scoring_begin(&complete[i]->scoring, session->logits + (size_t)i * vocabulary);
+        for (int32_t i = 0; i < completed; i++)
+            finish(run, complete[i],
+                   statuses[i] == SMIDGE_OK ? smg_scoring_follow(&complete[i]->scoring) : statuses[i]);
+    }
+    return SMIDGE_OK;
+}
+
+static smidge_status classify_together(classification *run)
+{
+    smidge_session *session = run->session;
+    const reading *sample = NULL;
+    for (size_t i = 0; i < run->count && sample == NULL; i++)
+        sample = run->readings[i].answered ? NULL : &run->readings[i];
+    if (sample == NULL)
+        return SMIDGE_OK;
+    find_common(run);
+    int32_t cached = 0;
+    SMG_TRY(smg_session_prefill(session, sample->ids, run->common, false, &run->stop, &cached));
+    int32_t own_cells = run->common - session->shared;
+    for (size_t first = 0; first < run->count;) {
+        int32_t used = own_cells;
+        size_t last = first;
+        for (; last < run->count; last++) {
+            reading *one = &run->readings[last];
+            if (one->answered)
+                continue;
+            int32_t needed = one->count - run->common;
+            if (needed > session->options.context - used)
+                break;
+            place(run, one, run->common, used);
+            one->result.cached_tokens = one == sample ? cached : run->common;
+            used += needed;
+        }
+        SMG_TRY(run_group(run, first, last));
+        first = last;
+    }
+    return SMIDGE_OK;
+}
+
+/* ---- The calls --------------------------------------------------------------------------------------------- */
+
+static smidge_status check(classification *run, const smidge_labels *labels,
+                           const smidge_classify_options *options, smidge_error *error)
+{
+    smidge_classify_options_init(&run->options);
+    SMG_TRY(smg_options_read(&run->options, sizeof run->options, options, "classify options", error));
+    if (!(run->options.min_confidence >= 0.0 && run->options.min_confidence <= 1.0))
+        return smg_error_set(error, SMIDGE_E_INVALID, "min_confidence", "must be from 0 to 1");
+    if (labels->model != run->session->model)
+        return smg_error_set(error, SMIDGE_E_INVALID, "labels",
+                             "were compiled for another model (compile them for this session's)");
+    return SMIDGE_OK;
+}
+
+/* Everything up to the answers, which are in run->readings then. */
+static smidge_status classify(classification *run, const smidge_labels *labels, const smidge_prompt *prompts,
+                              const smidge_classify_options *options, const smidge_classify_result *results,
+                              smidge_error *error)
+{
+    run->started = smg_clock_now();
+    run->labels = &labels->automaton;
+    SMG_TRY(check(run, labels, options, error));
+    run->readings = smg_alloc_array(run->count, sizeof *run->readings);
+    if (run->readings == NULL)
+        return smg_error_no_memory(error, "classify", run->count * sizeof *run->readings);
+    run->stop = smg_session_stop(run->session, run->options.deadline_ns);
+    const smidge_classify_result *given = results;
+    for (size_t i = 0; i < run->count; i++) {
+        reading *one = &run->readings[i];
+        smidge_classify_result copy = {.size = sizeof copy};
+        if (given != NULL) {
+            SMG_TRY(smg_options_read(&copy, sizeof copy, given, "classify result", error));
+            given = (const smidge_classify_result *)(const void *)((const char *)given + given->size);
+        }
+        one->result.label = -1;
+        one->result.probabilities = copy.probabilities;
+        smidge_status status = tokenize(run, &prompts[i], one);
+        if (status != SMIDGE_OK)
+            finish(run, one, status);
+    }
+    smidge_status status = SMIDGE_OK;
+    if (run->count > 1)
+        status = classify_together(run);
+    else if (run->count == 1 && !run->readings[0].answered)
+        status = classify_alone(run, &run->readings[0]);
+    for (size_t i = 0; i < run->count; i++) {
+        if (!run->readings[i].answered)
+            finish(run, &run->readings[i], status);
+    }
+    bool cancelled = status == SMIDGE_E_CANCELLED;
+    for (size_t i = 0; i < run->count; i++)
+        cancelled = cancelled || run->readings[i].status == SMIDGE_E_CANCELLED;
+    if (cancelled)
+        atomic_store(&run->session->cancel, 0);
+    return SMIDGE_OK;
+}
+
 smidge_status smidge_classify(smidge_session *session, const smidge_labels *labels, const smidge_span *spans,
                               size_t span_count, const smidge_classify_options *options,
                               smidge_classify_result *ret_result, smidge_error *error)
 {
-    int64_t started = smg_clock_now();
-    smidge_classify_options complete;
-    smidge_classify_options_init(&complete);
-    smidge_classify_result result = {.label = -1};
-    smidge_classify_result given = {.size = sizeof given};
-    SMG_TRY(smg_options_read(&given, sizeof given, ret_result, "classify result", error));
-    result.probabilities = given.probabilities;
-    scoring run = {.session = session, .labels = &labels->automaton, .result = &result, .error = error};
-    smidge_status status = smg_options_read(&complete, sizeof complete, options, "classify options", error);
-    if (status == SMIDGE_OK && labels->model != session->model)
-        status = smg_error_set(error, SMIDGE_E_INVALID, "labels",
-                               "were compiled for another model (compile them for this session's)");
-    if (status == SMIDGE_OK) {
-        run.stop = smg_session_stop(session, complete.deadline_ns);
-        status = run_scoring(&run, spans, span_count, &complete, result.probabilities);
-        status = smg_session_finish(session, status, &run.stop, error);
+    const smidge_prompt prompt = {.spans = spans, .span_count = span_count};
+    SMG_CLEANUP(classification_done) classification run = {.session = session, .count = 1};
+    smidge_status status = classify(&run, labels, &prompt, options, ret_result, error);
+    if (status != SMIDGE_OK) {
+        smidge_classify_result refused = {.size = sizeof refused};
+        (void)!smg_options_read(&refused, sizeof refused, ret_result, "",
+                                NULL); /* probabilities stays as given */
+        refused.label = -1;
+        refused.answer = (int32_t)smidge_answer_for(status);
+        smg_result_write(ret_result, &refused, sizeof refused);
+        return status;
     }
-    if (status != SMIDGE_OK)
-        result.answer = smidge_answer_for(status);
-    result.duration_ns = smg_clock_now() - started;
-    smg_result_write(ret_result, &result, sizeof result);
-    return status;
+    const reading *one = &run.readings[0];
+    smg_result_write(ret_result, &one->result, sizeof one->result);
+    if (one->status != SMIDGE_OK && error != NULL)
+        *error = one->error;
+    return one->status;
+}
+
+smidge_status smidge_classify_batch(smidge_session *session, const smidge_labels *labels,
+                                    const smidge_prompt *prompts, size_t count,
+                                    const smidge_classify_options *options,
+                                    smidge_classify_result *ret_results, smidge_error *ret_errors,
+                                    smidge_error *error)
+{
+    SMG_CLEANUP(classification_done) classification run = {.session = session, .count = count};
+    SMG_TRY(classify(&run, labels, prompts, options, ret_results, error));
+    char *result = (char *)ret_results;
+    for (size_t i = 0; i < count; i++) {
+        size_t size;
+        memcpy(&size, result, sizeof size);
+        smg_result_write(result, &run.readings[i].result, sizeof run.readings[i].result);
+        result += size;
+        if (ret_errors != NULL)
+            ret_errors[i] = run.readings[i].error;
+    }
+    return SMIDGE_OK;
 }

@@ -76,16 +76,16 @@ smidge_status smg_session_new(smidge_model *model, const smidge_session_options 
 
 /* A stop for a call on this session. */
 smg_stop smg_session_stop(smidge_session *session, int64_t deadline_ns);
-/* Ends a call: takes back the cancellation that it answered, and turns a stop into a message. */
-smidge_status smg_session_finish(smidge_session *session, smidge_status status, const smg_stop *stop,
-                                 smidge_error *error) SMG_MUST_CHECK;
+/* Ends a call: takes back the cancellation that it answered, and gives a stop its message. */
+smidge_status smg_session_finish(smidge_session *session, smidge_status status, smidge_error *error)
+    SMG_MUST_CHECK;
 
 /* ---- prefill.c */
 
-/* Makes the cache hold exactly `ids`, computing only what is not there already and always at least the last
- * token, whose logits end up in session->logits. *ret_cached is how many were there. On a stop the tokens that were
- * finished stay. */
-smidge_status smg_session_prefill(smidge_session *session, const int32_t *ids, int32_t count,
+/* Makes the cache hold exactly `ids`, computing only what is not there already. With `wanted` the last token always is, and
+ * its logits end up in session->logits. *ret_cached is how many were there. On a stop the tokens that were finished
+ * stay. */
+smidge_status smg_session_prefill(smidge_session *session, const int32_t *ids, int32_t count, bool wanted,
                                   const smg_stop *stop, int32_t *ret_cached) SMG_MUST_CHECK;
 /* One more token; its logits in session->logits. */
 smidge_status smg_session_decode(smidge_session *session, int32_t id, const smg_stop *stop) SMG_MUST_CHECK;

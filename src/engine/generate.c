@@ -101,7 +101,7 @@ static smidge_status generate(generation *run, const int32_t *ids, int32_t count
 {
     smidge_session *session = run->session;
     int64_t started = smg_clock_now();
-    SMG_TRY(smg_session_prefill(session, ids, count, &run->stop, &run->result.cached_tokens));
+    SMG_TRY(smg_session_prefill(session, ids, count, true, &run->stop, &run->result.cached_tokens));
     int64_t prefilled = smg_clock_now();
     run->result.prefill_ns = prefilled - started;
     for (;;) {
@@ -150,8 +150,7 @@ smidge_status smidge_generate(smidge_session *session, const smidge_span *spans,
     smidge_generate_options_init(&run.options);
     SMG_TRY(smg_options_read(&run.options, sizeof run.options, options, "generate options", error));
     run.stop = smg_session_stop(session, run.options.deadline_ns);
-    smidge_status status =
-        smg_session_finish(session, run_generation(&run, spans, span_count), &run.stop, error);
+    smidge_status status = smg_session_finish(session, run_generation(&run, spans, span_count), error);
     smg_result_write(ret_result, &run.result, sizeof run.result);
     return status;
 }

@@ -19,7 +19,7 @@ static smidge_status measure(smidge_session *session, const int32_t *ids, int32_
     int32_t cached = 0;
     int64_t started = smg_clock_now();
     if (prompt_tokens > 0)
-        SMG_TRY(smg_session_prefill(session, ids, prompt_tokens, stop, &cached));
+        SMG_TRY(smg_session_prefill(session, ids, prompt_tokens, true, stop, &cached));
     int64_t prefilled = smg_clock_now();
     for (int32_t i = 0; i < tokens; i++)
         SMG_TRY(smg_session_decode(session, ids[prompt_tokens + i], stop));
@@ -48,5 +48,5 @@ smidge_status smidge_measure(smidge_session *session, int32_t prompt_tokens, int
     smidge_session_reset(session);
     smg_stop stop = smg_session_stop(session, 0);
     smidge_status status = measure(session, ids, prompt_tokens, tokens, &stop, ret_prompt_ns, ret_decode_ns);
-    return smg_session_finish(session, status, &stop, error);
+    return smg_session_finish(session, status, error);
 }

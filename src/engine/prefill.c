@@ -27,10 +27,9 @@ static int32_t common_run(const int32_t *a, int32_t a_count, const int32_t *b, i
 /* Keeps as much of what is computed as the new ids begin with: the session's own past, or the prefix. */
 static void rewind_to(smidge_session *session, const int32_t *ids, int32_t count)
 {
-    /* The last token goes through the model in any case: its logits are what is asked for. */
-    int32_t own = common_run(session->ids, session->count, ids, count - 1);
+    int32_t own = common_run(session->ids, session->count, ids, count);
     const smidge_prefix *prefix = session->prefix;
-    int32_t common = prefix == NULL ? 0 : common_run(prefix->ids, prefix->count, ids, count - 1);
+    int32_t common = prefix == NULL ? 0 : common_run(prefix->ids, prefix->count, ids, count);
     if (prefix != NULL && common > own) {
         memcpy(session->ids, prefix->ids, (size_t)common * sizeof *ids);
         session->count = common;
@@ -66,15 +65,17 @@ static smidge_status run_chunk(smidge_session *session, const int32_t *ids, int3
     return SMIDGE_OK;
 }
 
-smidge_status smg_session_prefill(smidge_session *session, const int32_t *ids, int32_t count,
+smidge_status smg_session_prefill(smidge_session *session, const int32_t *ids, int32_t count, bool wanted,
                                   const smg_stop *stop, int32_t *ret_cached)
 {
-    rewind_to(session, ids, count);
+    SMG_TRY(smg_stop_check(stop)); /* even where nothing is left to compute */
+    /* A token whose logits are asked for goes through the model in any case. */
+    rewind_to(session, ids, wanted ? count - 1 : count);
     *ret_cached = session->count;
     while (session->count < count) {
         int32_t left = count - session->count;
         int32_t chunk = left < session->options.batch ? left : session->options.batch;
-        SMG_TRY(run_chunk(session, ids + session->count, chunk, chunk == left, stop));
+        SMG_TRY(run_chunk(session, ids + session->count, chunk, wanted && chunk == left, stop));
     }
     return SMIDGE_OK;
 }

@@ -61,8 +61,8 @@ static smidge_status compute(smidge_session *session, const smidge_span *spans, 
             (int)session->options.context);
     smg_stop stop = smg_session_stop(session, deadline_ns);
     int32_t cached = 0;
-    smidge_status status = smg_session_prefill(session, ids, (int32_t)list.count, &stop, &cached);
-    return smg_session_finish(session, status, &stop, error);
+    smidge_status status = smg_session_prefill(session, ids, (int32_t)list.count, false, &stop, &cached);
+    return smg_session_finish(session, status, error);
 }
 
 smidge_status smidge_prefix_new(smidge_session *session, const smidge_span *spans, size_t span_count,

@@ -173,17 +173,9 @@ smg_stop smg_session_stop(smidge_session *session, int64_t deadline_ns)
     return (smg_stop){.deadline = deadline_ns == 0 ? SMG_NEVER : deadline_ns, .cancel = &session->cancel};
 }
 
-smidge_status smg_session_finish(smidge_session *session, smidge_status status, const smg_stop *stop,
-                                 smidge_error *error)
+smidge_status smg_session_finish(smidge_session *session, smidge_status status, smidge_error *error)
 {
-    if (status == SMIDGE_E_DEADLINE || status == SMIDGE_E_CANCELLED) {
-        /* What was seen may differ from what holds now only in a cancellation that came on top. */
-        smg_stop seen = *stop;
-        if (status == SMIDGE_E_DEADLINE)
-            seen.cancel = NULL;
-        status = smg_stop_report(&seen, "session", error);
-    }
     if (status == SMIDGE_E_CANCELLED)
         atomic_store(&session->cancel, 0);
-    return status;
+    return smg_stop_explain(status, "session", error);
 }

@@ -120,7 +120,7 @@ static void read_string(reader *read)
         }
         put_char(read, c);
     }
-    read->at++;
+    read->at += read->at < read->size;
     close_string(read);
 }
 

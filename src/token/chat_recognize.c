@@ -255,7 +255,11 @@ static const smg_chat_template *see_chatml(const form *seen)
     if (has(seen, "messages[1:]") && !has(seen, "{{'<|im_start|>system\n'+system_message+'<|im_end|>\n'}}") &&
         !has(seen, "{{'<|im_start|>system\n'+messages[0]['content']+'<|im_end|>\n'}}"))
         return NULL;
-    return see_default(seen, &row) ? row : NULL;
+    if (!see_default(seen, &row))
+        return NULL;
+    if (!has(seen, "{%elif messages[-1]['role']=='assistant'%}{{eos_token}}"))
+        return row;
+    return row->default_system == NULL ? variant("chatml", 1) : NULL;
 }
 
 /* ---- The others --------------------------------------------------------------------------------------- */
@@ -279,7 +283,7 @@ static const smg_chat_template *see_llama3(const form *seen)
         return NULL;
     if (has(seen, "system_message") || has(seen, "|>system<|"))
         return has_all(seen, dated) ? smg_chat_find("llama3.1") : NULL;
-    return plain;
+    return has(seen, "add_generation_prompt") ? plain : variant("llama3", 1);
 }
 
 static const smg_chat_template *see_phi3(const form *seen)
@@ -294,7 +298,7 @@ static const smg_chat_template *see_phi3(const form *seen)
         has_turn(seen, &first->turn[SMG_CHAT_ASSISTANT], NULL, NULL) && !has(seen, "system"))
         return first;
     const smg_chat_template *row = variant("phi3", 0);
-    if (!has_turns(seen, row) || !has_text(seen, row->generation))
+    if (!has_turns(seen, row) || !has_text(seen, row->generation) || has(seen, "messages[-1]"))
         return NULL;
     if (!has(seen, "{%else%}{{eos_token}}"))
         return variant("phi3", 2);
@@ -331,6 +335,8 @@ static const smg_chat_template *see_gemma(const form *seen)
 static bool is_mistral_row(const form *seen, const smg_chat_template *row)
 {
     const smg_chat_turn *user = &row->turn[SMG_CHAT_USER];
+    if (row->alternate ? !alternates(seen) : has(seen, "raise_exception("))
+        return false;
     if (!has_turn(seen, user, NULL, NULL) || !has_turn(seen, &row->turn[SMG_CHAT_ASSISTANT], NULL, NULL))
         return false;
     if (row->system == SMG_CHAT_SYSTEM_REFUSED)
@@ -345,7 +351,7 @@ static bool is_mistral_row(const form *seen, const smg_chat_template *row)
 
 static const smg_chat_template *see_instructions(const form *seen)
 {
-    if (!alternates(seen) || has(seen, "[SYSTEM_PROMPT]"))
+    if (has(seen, "[SYSTEM_PROMPT]"))
         return NULL;
     if (has(seen, "<<SYS>>")) {
         static const char *const second[] = {
@@ -359,13 +365,29 @@ static const smg_chat_template *see_instructions(const form *seen)
         };
         /* Another default than none counts only where nobody can switch it on. */
         bool plain = !has(seen, "system_message='") || has(seen, "{%elif USE_DEFAULT_PROMPT==true and");
-        return plain && has_all(seen, second) ? smg_chat_find("llama2") : NULL;
+        return plain && alternates(seen) && has_all(seen, second) ? smg_chat_find("llama2") : NULL;
     }
     for (size_t i = 0; i < smg_chat_table_count; i++) {
         if (smg_chat_table[i].family == SMG_CHAT_MISTRAL && is_mistral_row(seen, &smg_chat_table[i]))
             return &smg_chat_table[i];
     }
     return NULL;
+}
+
+/* Prints white space on its own, at an end or between the turns. Between the parts of a tool call it may. */
+static bool has_stray_space(const form *seen)
+{
+    const char *end = seen->text + seen->size;
+    bool tools = has(seen, "tool");
+    for (const char *at = seen->text; (at = memmem(at, (size_t)(end - at), "{{'", 3)) != NULL;) {
+        bool first = at == seen->text;
+        at += 3;
+        size_t blank = strspn(at, " \t\n");
+        bool stray = strncmp(at + blank, "'}}", 3) == 0 || (first && blank > 0);
+        if (stray && (first || !tools || at + blank + 3 == end))
+            return true;
+    }
+    return false;
 }
 
 /* ---- What it looks like ------------------------------------------------------------------------------- */
@@ -436,7 +458,8 @@ smidge_status smg_chat_recognize(smg_text jinja, const smg_chat_template **ret_t
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
         if (!has(&seen, marks[i].text))
             continue;
-        const smg_chat_template *known = marks[i].see == NULL ? NULL : marks[i].see(&seen);
+        const smg_chat_template *known =
+            marks[i].see == NULL || has_stray_space(&seen) ? NULL : marks[i].see(&seen);
         if (known == NULL)
             return refuse(jinja, &marks[i], error);
         *ret_template = known;

@@ -295,6 +295,14 @@ static bool folds(const smg_chat_template *chat)
     return chat->system == SMG_CHAT_SYSTEM_FIRST_USER || chat->system == SMG_CHAT_SYSTEM_LAST_USER;
 }
 
+static bool is_skipped(const job *work, size_t i)
+{
+    if (work->chat->skip == SMG_CHAT_SKIP_NONE || work->messages[i].role != SMG_CHAT_SYSTEM)
+        return false;
+    smg_text text = content_of(work, i);
+    return (work->chat->skip == SMG_CHAT_SKIP_BLANK ? trim(text) : text).size == 0;
+}
+
 /* The message that a system message in front goes into. */
 static size_t fold_target(const job *work)
 {
@@ -348,7 +356,7 @@ static size_t put_head(writer *out, const job *work)
         return given;
     }
     bool folded = given && folds(chat);
-    if (folded || (given && chat->skip_empty_system && work->messages[0].size == 0))
+    if (folded || is_skipped(work, 0))
         return 1;
     if (chat->head == NULL && (given || chat->default_system == NULL))
         return 0;
@@ -371,7 +379,7 @@ static void put_conversation(writer *out, const job *work)
     bool again = false;
     for (size_t i = put_head(out, work); i < work->count; i++) {
         smg_chat_role role = work->messages[i].role;
-        if (role == SMG_CHAT_SYSTEM && chat->skip_empty_system && work->messages[i].size == 0)
+        if (is_skipped(work, i))
             continue;
         if (role == SMG_CHAT_USER) {
             put_own(out, work, again ? chat->turn_again : NULL);
@@ -385,7 +393,8 @@ static void put_conversation(writer *out, const job *work)
             put_turn(out, work, i, target > 0 && i == target);
     }
     if (!work->options.add_generation_prompt) {
-        put_own(out, work, chat->no_generation);
+        if (!chat->ends_answers || work->messages[work->count - 1].role == SMG_CHAT_ASSISTANT)
+            put_own(out, work, chat->no_generation);
         return;
     }
     put_own(out, work, chat->generation);
@@ -432,6 +441,8 @@ static smidge_status check_order(const job *work, smidge_error *error)
     bool user_next = true;
     for (size_t i = 0; i < work->count; i++) {
         smg_chat_role role = work->messages[i].role;
+        if (is_skipped(work, i))
+            continue;
         if (role == SMG_CHAT_SYSTEM) {
             SMG_TRY(check_system(work, i, error));
             continue;

@@ -23,6 +23,8 @@ typedef enum smg_chat_system {
     SMG_CHAT_SYSTEM_REFUSED
 } smg_chat_system;
 
+typedef enum smg_chat_skip { SMG_CHAT_SKIP_NONE = 0, SMG_CHAT_SKIP_EMPTY, SMG_CHAT_SKIP_BLANK } smg_chat_skip;
+
 /* Families whose turns depend on what was said. */
 typedef enum smg_chat_family {
     SMG_CHAT_PLAIN = 0,
@@ -39,16 +41,17 @@ struct smg_chat_template {
     smg_chat_family family;
     smg_chat_turn turn[SMG_CHAT_ROLES];
     smg_chat_system system;
-    bool alternate;         /* user, assistant, user ... after the system message */
-    bool skip_empty_system; /* as if it were not there */
-    bool fold_trimmed;      /* system and user message are joined before, not after, trimming */
-    const char *fold_open;  /* around a system message inside a user's */
+    bool alternate;        /* user, assistant, user ... after the system message */
+    smg_chat_skip skip;    /* system messages that are as if they were not there */
+    bool fold_trimmed;     /* system and user message are joined before, not after, trimming */
+    const char *fold_open; /* around a system message inside a user's */
     const char *fold_close;
     const char *head;           /* begins the system turn, which then is always there */
     const char *default_system; /* the same, but only where there is no system message */
     const char *turn_again;     /* in front of user messages but the first */
     const char *generation;     /* the generation prompt */
     const char *no_generation;  /* where none was asked for */
+    bool ends_answers;          /* that only behind an answer */
     const char *no_thinking;    /* ends the generation prompt */
     const char *eos;
 };

@@ -19,9 +19,10 @@
     .turn = SAME_TURNS("<|im_start|>", "<|im_end|>\n", "\n", false),                                         \
     .generation = "<|im_start|>assistant\n", .eos = "<|im_end|>"
 
+#define LLAMA3_ANSWER "<|start_header_id|>assistant<|end_header_id|>\n\n"
 #define LLAMA3                                                                                               \
     .turn = SAME_TURNS("<|start_header_id|>", "<|eot_id|>", "<|end_header_id|>\n\n", true),                  \
-    .generation = "<|start_header_id|>assistant<|end_header_id|>\n\n", .eos = "<|eot_id|>"
+    .generation = LLAMA3_ANSWER, .eos = "<|eot_id|>"
 
 #define PHI3                                                                                                 \
     .turn = SAME_TURNS("<|", "<|end|>\n", "|>\n", false), .generation = "<|assistant|>\n",                   \
@@ -43,6 +44,7 @@
 const smg_chat_template smg_chat_table[] = {
     /* OpenHermes, SmolLM, Yi and many others */
     {.name = "chatml", CHATML},
+    {.name = "chatml", CHATML, .no_generation = EOS, .ends_answers = true}, /* InternLM 2 */
     {.name = "qwen1.5", CHATML, .default_system = "You are a helpful assistant"},
     {.name = "qwen2", CHATML, .default_system = "You are a helpful assistant."},
     {.name = "qwen2.5",
@@ -68,6 +70,7 @@ const smg_chat_template smg_chat_table[] = {
      .no_thinking = "<think>\n\n</think>\n"},
 
     {.name = "llama3", LLAMA3},
+    {.name = "llama3", LLAMA3, .no_generation = LLAMA3_ANSWER}, /* as first released */
     /* Llama 3.2's differs only in asking the clock where 3.1 says a fixed day */
     {.name = "llama3.1",
      .alias = "llama3.2",
@@ -83,15 +86,16 @@ const smg_chat_template smg_chat_table[] = {
      .turn_again = "<s>",
      .eos = "</s>"},
 
-    /* Phi-3.5; Phi-3 of July 2024; Phi-3 small; Phi-3 vision; and Phi-3 mini and medium of April 2024, whose
+    /* Phi-3.5; Phi-3 small and those of July 2024; the same by others, without an end; and Phi-3 mini and medium of April 2024, whose
      * template has no system turn although the model has its token */
-    {.name = "phi3", PHI3, .no_generation = EOS, .skip_empty_system = true},
+    {.name = "phi3", PHI3, .no_generation = EOS, .skip = SMG_CHAT_SKIP_EMPTY},
     {.name = "phi3", PHI3, .no_generation = EOS},
     {.name = "phi3", PHI3},
     {.name = "phi3",
      .turn = {{"<|system|>\n", "<|end|>\n", false},
               {"<|user|>\n", "<|end|>\n<|assistant|>\n", false},
               {NULL, "<|end|>\n", false}},
+     .skip = SMG_CHAT_SKIP_BLANK,
      .eos = "<|endoftext|>"},
     {.name = "phi4-mini",
      .turn = SAME_TURNS("<|", "<|end|>", "|>", false),
@@ -111,6 +115,13 @@ const smg_chat_template smg_chat_table[] = {
     {.name = "mistral-v0.2",
      MISTRAL("[INST] ", " [/INST]", NULL, EOS, false),
      .system = SMG_CHAT_SYSTEM_REFUSED},
+    /* v0.3's for a while: the spaces of v1, one more, and any order of roles */
+    {.name = "mistral-v0.3",
+     .family = SMG_CHAT_MISTRAL,
+     .turn = {{NULL, NULL, false}, {" [INST] ", " [/INST]", false}, {" ", " " EOS, false}},
+     .system = SMG_CHAT_SYSTEM_REFUSED,
+     .skip = SMG_CHAT_SKIP_BLANK,
+     .eos = "</s>"},
     {.name = "mistral-v1",
      MISTRAL(" [INST] ", " [/INST]", " ", EOS, false),
      FOLD(SMG_CHAT_SYSTEM_FIRST_USER)},
@@ -166,7 +177,7 @@ const smg_chat_template *smg_chat_find(const char *name)
 const char *smg_chat_names(void)
 {
     return "chatml, qwen1.5, qwen2, qwen2.5, qwen3, qwen3-instruct, smollm2, smollm3, smollm3-dated, llama3, llama3.1, llama2, "
-           "phi3, phi4-mini, gemma3, gemma, mistral-v0.1, mistral-v0.2, mistral-v1, mistral-v3, mistral-tekken, "
+           "phi3, phi4-mini, gemma3, gemma, mistral-v0.1, mistral-v0.2, mistral-v0.3, mistral-v1, mistral-v3, mistral-tekken, "
            "zephyr";
 }
 

@@ -99,7 +99,7 @@ static void check_prefix(const setting *at, smidge_model *model, int32_t length)
     smidge_prefix_free(prefix); /* the session keeps it alive */
     int32_t cached = 0;
     int32_t first = length < positions ? length : positions - 1;
-    assert_int_equal(smg_session_prefill(session, at->of->ids, first + 1, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(session, at->of->ids, first + 1, true, NULL, &cached), SMIDGE_OK);
     assert_int_equal(cached, first);
     same_bits(at, session->logits, first, 1, vocabulary, "prefix of", length);
     float *logits = engine_logits_new(model, positions);
@@ -107,7 +107,7 @@ static void check_prefix(const setting *at, smidge_model *model, int32_t length)
     same_bits(at, logits, first + 1, positions - first - 1, vocabulary, "behind a prefix of", length);
     /* Back into the middle of the prefix: part of it is used again, the rest is computed by the session. */
     int32_t middle = length / 2;
-    assert_int_equal(smg_session_prefill(session, at->of->ids, middle + 1, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(session, at->of->ids, middle + 1, true, NULL, &cached), SMIDGE_OK);
     assert_int_equal(cached, middle);
     same_bits(at, session->logits, middle, 1, vocabulary, "back into a prefix of", length);
     engine_run_rows(session, at->of->ids + middle + 1, positions - middle - 1, logits);
@@ -126,8 +126,8 @@ static void check_own_past(const setting *at, smidge_model *model, int32_t commo
     other[common] = at->of->ids[common] == 5 ? 6 : 5;
     smidge_session *session = engine_session(model, at->kv, positions, 16);
     int32_t cached = 0;
-    assert_int_equal(smg_session_prefill(session, other, positions, NULL, &cached), SMIDGE_OK);
-    assert_int_equal(smg_session_prefill(session, at->of->ids, positions, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(session, other, positions, true, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(session, at->of->ids, positions, true, NULL, &cached), SMIDGE_OK);
     assert_int_equal(cached, common);
     same_bits(at, session->logits, positions - 1, 1, model->model.shape.vocabulary, "own past of", common);
     smidge_session_free(session);

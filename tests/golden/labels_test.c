@@ -80,7 +80,7 @@ static double *compute_probabilities(oracle *o, int depth)
     int32_t count = o->prompt_count + depth;
     int32_t cached = 0;
     smidge_session_reset(o->session);
-    assert_int_equal(smg_session_prefill(o->session, o->ids, count, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(o->session, o->ids, count, true, NULL, &cached), SMIDGE_OK);
     assert_int_equal(cached, 0);
     o->passes++;
     double *p = calloc((size_t)o->vocabulary, sizeof *p);

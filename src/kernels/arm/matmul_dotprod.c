@@ -19,5 +19,5 @@ static ALWAYS_INLINE int32x4_t dot_32(quants q, quants act)
     return vdotq_s32(dot_16(q.a, act.a), q.b, act.b);
 }
 
-#include "kernels/arm/matmul_small_arm.h"
-#include "kernels/arm/matmul_super_arm.h"
+#include "kernels/arm/matmul_small_arm.inc"
+#include "kernels/arm/matmul_super_arm.inc"

@@ -1,4 +1,4 @@
-/* Eight floats in two NEON registers: what the templates *_v8.h are written in. */
+/* Eight floats in two NEON registers: what the templates *_v8.inc are written in. */
 #ifndef SMG_KERNELS_ARM_V8_H
 #define SMG_KERNELS_ARM_V8_H
 

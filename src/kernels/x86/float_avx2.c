@@ -3,6 +3,6 @@
 
 #define ISA avx2
 
-#include "kernels/attention_v8.h"
-#include "kernels/matmul_float_v8.h"
-#include "kernels/vector_v8.h"
+#include "kernels/attention_v8.inc"
+#include "kernels/matmul_float_v8.inc"
+#include "kernels/vector_v8.inc"

@@ -34,5 +34,5 @@ static ALWAYS_INLINE __m256i add_pairs(__m256i acc, __m256i a, __m256i b)
     return _mm256_add_epi32(acc, _mm256_madd_epi16(a, b));
 }
 
-#include "kernels/x86/matmul_small_x86.h"
-#include "kernels/x86/matmul_super_x86.h"
+#include "kernels/x86/matmul_small_x86.inc"
+#include "kernels/x86/matmul_super_x86.inc"

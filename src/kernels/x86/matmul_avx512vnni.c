@@ -6,11 +6,11 @@
 #include "kernels/x86/common_x86.h"
 
 #include "kernels/kernel_list.h"
-#include "kernels/x86/vnni_x86.h"
+#include "kernels/x86/vnni_x86.inc"
 
 #define ISA avx512vnni
 #define TILE_ROWS 4
 #define TILE_TOKENS 4
 
-#include "kernels/x86/matmul_small_x86.h"
-#include "kernels/x86/matmul_super_x86.h"
+#include "kernels/x86/matmul_small_x86.inc"
+#include "kernels/x86/matmul_super_x86.inc"

@@ -1,4 +1,4 @@
-/* Eight floats in one AVX2 register: what the templates *_v8.h are written in. */
+/* Eight floats in one AVX2 register: what the templates *_v8.inc are written in. */
 #ifndef SMG_KERNELS_X86_V8_H
 #define SMG_KERNELS_X86_V8_H
 

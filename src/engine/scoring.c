@@ -1,0 +1,208 @@
+#include "engine/scoring.h"
+
+#include <math.h>
+#include <string.h>
+
+/* A branch with less than this share of what all labels together can still have cannot change an answer that anyone
+ * would trust. A share and not a probability: a model that hardly expects any of the labels still has a preference. */
+#define LEAST_SHARE 1e-4
+
+/* ---- Going through one token's logits -------------------------------------------------------------------- */
+
+static void cut(smg_scoring *run, double mass)
+{
+    run->cut_branches++;
+    run->cut_mass += mass;
+}
+
+/* The lightest of the waiting branches of at least this depth, or -1. */
+static int32_t find_lightest(const smg_scoring *run, int32_t depth)
+{
+    int32_t lightest = -1;
+    for (int32_t i = 0; i < run->waiting_count; i++) {
+        const smg_branch *each = &run->waiting[i];
+        if (each->depth >= depth && (lightest < 0 || each->mass < run->waiting[lightest].mass))
+            lightest = i;
+    }
+    return lightest;
+}
+
+static void push(smg_scoring *run, const smg_branch *parent, int32_t token, int32_t state, double mass)
+{
+    int32_t place = run->waiting_count;
+    if (place == SMG_WAITING_MAX) {
+        place = find_lightest(run, 0);
+        cut(run, run->waiting[place].mass < mass ? run->waiting[place].mass : mass);
+        if (run->waiting[place].mass >= mass)
+            return;
+    } else {
+        run->waiting_count++;
+    }
+    smg_branch *fresh = &run->waiting[place];
+    *fresh = parent != NULL ? *parent : (smg_branch){0};
+    fresh->mass = mass;
+    fresh->state = state;
+    fresh->token = token;
+    fresh->depth++;
+}
+
+/* Spreads `mass` over the edges of a state by the probabilities in `logits`. */
+static smidge_status spread(smg_scoring *run, const float *logits, int32_t state, double mass,
+                            const smg_branch *parent)
+{
+    int32_t vocabulary = run->session->model->model.shape.vocabulary;
+    float largest = -INFINITY;
+    for (int32_t i = 0; i < vocabulary; i++)
+        largest = logits[i] > largest ? logits[i] : largest;
+    double sum = 0.0;
+    for (int32_t i = 0; i < vocabulary; i++)
+        sum += (double)expf(logits[i] - largest); /* not a number if any of them is not */
+    if (!isfinite(sum) || !isfinite(largest))
+        return smg_error_set(
+            run->error, SMIDGE_E_MODEL, run->session->model->gguf.path,
+            "computed something that is not a number (the file may be damaged: smidge inspect "
+            "--verify)");
+    const smg_label_state *from = &run->labels->states[state];
+    for (int32_t i = 0; i < from->edge_count; i++) {
+        const smg_label_edge *edge = &run->labels->edges[from->first_edge + i];
+        double share = mass * exp((double)logits[edge->token] - (double)largest) / sum;
+        if (edge->target < 0)
+            run->scores[~edge->target] += share;
+        else
+            push(run, parent, edge->token, edge->target, share);
+    }
+    return SMIDGE_OK;
+}
+
+/* ---- Following branches ------------------------------------------------------------------------------------ */
+
+/* What a branch attends to: the prompt, and one cell for each of its tokens. */
+typedef struct branch_view {
+    smg_segment segments[SMG_PROMPT_SEGMENTS + SMG_BRANCH_CELLS];
+    int32_t count;
+} branch_view;
+
+static void view_branch(const smg_scoring *run, const smg_branch *way, branch_view *ret_view)
+{
+    const smidge_session *session = run->session;
+    const smg_scored_prompt *prompt = &run->prompt;
+    int32_t count = prompt->segment_count;
+    memcpy(ret_view->segments, prompt->segments, sizeof prompt->segments);
+    ret_view->segments[count - 1].count = prompt->length - ret_view->segments[count - 1].position;
+    for (int32_t i = 0; i < way->depth; i++)
+        ret_view->segments[count++] = (smg_segment){.cache = &session->cache,
+                                                    .first_cell = session->options.context + way->cells[i],
+                                                    .position = prompt->length + i,
+                                                    .count = 1};
+    ret_view->count = count;
+}
+
+/* The branch to follow next, or -1 when none has `least`: the deepest, so that few cells are in use at a time, and of
+ * those the likeliest. */
+static int32_t choose(const smg_scoring *run, double least)
+{
+    int32_t best = -1;
+    for (int32_t i = 0; i < run->waiting_count; i++) {
+        const smg_branch *each = &run->waiting[i];
+        const smg_branch *other = best < 0 ? NULL : &run->waiting[best];
+        if (each->mass > 0.0 && each->mass >= least &&
+            (other == NULL || each->depth > other->depth ||
+             (each->depth == other->depth && each->mass > other->mass)))
+            best = i;
+    }
+    return best;
+}
+
+static smg_branch take(smg_scoring *run, int32_t place)
+{
+    smg_branch taken = run->waiting[place];
+    run->waiting[place] = run->waiting[--run->waiting_count];
+    return taken;
+}
+
+/* A cell that none of the waiting branches and of the `count` chosen ones needs, or -1. */
+static int32_t find_cell(const smg_scoring *run, const smg_branch *ways, int32_t count)
+{
+    bool used[SMG_BRANCH_CELLS] = {false};
+    for (int32_t i = 0; i < run->waiting_count; i++) {
+        for (int32_t d = 0; d + 1 < run->waiting[i].depth; d++)
+            used[run->waiting[i].cells[d]] = true;
+    }
+    for (int32_t i = 0; i < count; i++) {
+        for (int32_t d = 0; d < ways[i].depth; d++)
+            used[ways[i].cells[d]] = true;
+    }
+    for (int32_t cell = 0; cell < SMG_BRANCH_CELLS; cell++) {
+        if (!used[cell])
+            return cell;
+    }
+    return -1;
+}
+
+/* Chooses the branches of the next pass and gives each a cell; returns how many. */
+static int32_t choose_some(smg_scoring *run, smg_branch ret_ways[SMG_LOGIT_ROWS])
+{
+    double reachable = 0.0;
+    for (int32_t i = 0; i < run->labels->count; i++)
+        reachable += run->scores[i];
+    for (int32_t i = 0; i < run->waiting_count; i++)
+        reachable += run->waiting[i].mass;
+    int32_t count = 0;
+    while (count < SMG_LOGIT_ROWS) {
+        int32_t place = choose(run, LEAST_SHARE * reachable);
+        if (place < 0)
+            break;
+        int32_t cell = find_cell(run, ret_ways, count);
+        if (cell < 0 && count > 0)
+            break;
+        if (cell < 0) { /* nothing can run until somebody gives up a cell */
+            cut(run, take(run, find_lightest(run, 2)).mass);
+            continue;
+        }
+        ret_ways[count] = take(run, place);
+        ret_ways[count].cells[ret_ways[count].depth - 1] = (uint8_t)cell;
+        count++;
+    }
+    return count;
+}
+
+/* Runs branches in one pass, and spreads what comes out. */
+static smidge_status follow_some(smg_scoring *run, const smg_branch *ways, int32_t count)
+{
+    smidge_session *session = run->session;
+    branch_view views[SMG_LOGIT_ROWS];
+    for (int32_t i = 0; i < count; i++) {
+        view_branch(run, &ways[i], &views[i]);
+        session->rows[i] = (smg_row){
+            .token = ways[i].token,
+            .position = run->prompt.length + ways[i].depth - 1,
+            .segments = views[i].segments,
+            .segment_count = views[i].count,
+            .cache = &session->cache,
+            .cell = session->options.context + ways[i].cells[ways[i].depth - 1],
+            .wanted = true,
+        };
+    }
+    run->passes++;
+    SMG_TRY(smg_forward_run(&session->model->model, session->model->pool, session->scratch, session->rows,
+                            count, session->logits, run->stop));
+    size_t vocabulary = (size_t)session->model->model.shape.vocabulary;
+    for (int32_t i = 0; i < count; i++)
+        SMG_TRY(spread(run, session->logits + (size_t)i * vocabulary, ways[i].state, ways[i].mass, &ways[i]));
+    return SMIDGE_OK;
+}
+
+smidge_status smg_scoring_begin(smg_scoring *run, const float *logits)
+{
+    return spread(run, logits, 0, 1.0, NULL);
+}
+
+smidge_status smg_scoring_follow(smg_scoring *run)
+{
+    smg_branch ways[SMG_LOGIT_ROWS];
+    for (int32_t count; (count = choose_some(run, ways)) > 0;)
+        SMG_TRY(follow_some(run, ways, count));
+    while (run->waiting_count > 0)
+        cut(run, take(run, 0).mass);
+    return SMIDGE_OK;
+}

@@ -1,0 +1,50 @@
+/* Scores of all labels behind a prompt: the probabilities of what the model would say next, spread over the automaton
+ * of the labels; where labels share tokens, those are followed as branches. */
+#ifndef SMG_ENGINE_SCORING_H
+#define SMG_ENGINE_SCORING_H
+
+#include "engine/engine.h"
+
+#define SMG_PROMPT_SEGMENTS 3
+/* Branches that can wait; of more, the lightest are cut. */
+#define SMG_WAITING_MAX 256
+
+/* Where a prompt lies in the caches, and how long it is. */
+typedef struct smg_scored_prompt {
+    smg_segment segments[SMG_PROMPT_SEGMENTS];
+    int32_t segment_count;
+    int32_t length;
+} smg_scored_prompt;
+
+/* A way to go on that more than one label shares: the tokens behind the prompt that spell it so far. */
+typedef struct smg_branch {
+    double mass;   /* the product of their probabilities */
+    int32_t state; /* of the automaton */
+    int32_t token; /* the last of them */
+    int32_t depth; /* how many */
+    uint8_t
+        cells[SMG_BRANCH_CELLS]; /* where their keys and values are; the last one's is taken when it runs */
+} smg_branch;
+
+/* The caller fills the first part. */
+typedef struct smg_scoring {
+    smidge_session *session;
+    const smg_labels *labels;
+    smg_scored_prompt prompt;
+    const smg_stop *stop;
+    smidge_error *error;
+
+    double scores[SMG_LABELS_MAX]; /* not normalized */
+    double cut_mass;
+    int32_t cut_branches;
+    int32_t passes;
+    int32_t waiting_count;
+    smg_branch waiting[SMG_WAITING_MAX];
+} smg_scoring;
+
+/* First `begin` with the logits of the prompt's last token, then `follow`, whose passes put their logits into
+ * session->logits. SMIDGE_E_MODEL where logits are no numbers, or why it was stopped (without a message). */
+smidge_status smg_scoring_begin(smg_scoring *run, const float *logits) SMG_MUST_CHECK;
+smidge_status smg_scoring_follow(smg_scoring *run) SMG_MUST_CHECK;
+
+#endif
