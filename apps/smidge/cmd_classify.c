@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "line_reader.h"
 #include "model_flags.h"
 
 #define MAX_LABELS 256
-#define MAX_LINE ((size_t)1 << 20)
+#define MAX_BATCH 64
+#define DEFAULT_BATCH 16
 
 typedef struct classify_options {
     model_flags model;
@@ -18,6 +20,7 @@ typedef struct classify_options {
     const char *file;
     int32_t context;
     int32_t deadline_ms;
+    int32_t batch;
     double min_confidence;
     bool special;
     bool json;
@@ -40,7 +43,8 @@ typedef struct classify_state {
     smidge_session *session;
     smidge_labels *set;
     char model_id[17];
-    double probabilities[MAX_LABELS];
+    double room[MAX_LABELS];
+    const double *probabilities; /* of the answer to print */
 } classify_state;
 
 static void state_done(classify_state *state)
@@ -72,6 +76,8 @@ static int parse(classify_options *options, int argc, char **argv)
          "from the program's start, or from reading the line"},
         {"-c,--ctx-size", CLI_INT, &options->context, "N",
          "context in tokens (default 1024, or what one reading needs)"},
+        {"--batch", CLI_INT, &options->batch, "N",
+         "lines to take together when they are there (default 16; 1 with --deadline)"},
         {"--special", CLI_FLAG, &options->special, NULL,
          "special tokens in prefix and suffix (never in readings)"},
         {"--json", CLI_FLAG, &options->json, NULL, "print one JSON object a reading"},
@@ -114,6 +120,8 @@ static int read_texts(classify_state *state)
         return cli_misuse(&cli_classify, "prompt", "is given twice (give -p or -f)");
     if (options->deadline_ms < 0)
         return cli_misuse(&cli_classify, "--deadline", "must be above 0");
+    if (options->batch < 1 || options->batch > MAX_BATCH)
+        return cli_misuse(&cli_classify, "--batch", "must be from 1 to 64");
     int status = read_text(options->prefix_file, &state->prefix);
     if (status < 0)
         status = read_text(options->suffix_file, &state->suffix);
@@ -169,7 +177,8 @@ static smidge_status answer(classify_state *state, const char *reading, size_t s
     smidge_classify_options_init(&options);
     options.min_confidence = state->options.min_confidence;
     options.deadline_ns = deadline_ns;
-    *result = (smidge_classify_result){.size = sizeof *result, .probabilities = state->probabilities};
+    *result = (smidge_classify_result){.size = sizeof *result, .probabilities = state->room};
+    state->probabilities = state->room;
     return smidge_classify(state->session, state->set, spans, 3, &options, result, error);
 }
 
@@ -206,7 +215,18 @@ static int classify_one(classify_state *state, int64_t deadline_ns)
 
 /* ---- A reading a line ----------------------------------------------------------------------------------- */
 
-static bool print_line(classify_state *state, const smidge_classify_result *result, const smidge_error *error)
+/* Lines that were there together, and their answers. */
+typedef struct batch {
+    line lines[MAX_BATCH];
+    size_t count;
+    int64_t deadline_ns;
+    double probabilities[MAX_BATCH][MAX_LABELS];
+    smidge_classify_result results[MAX_BATCH];
+    smidge_error errors[MAX_BATCH];
+} batch;
+
+static bool print_line(const classify_state *state, const smidge_classify_result *result,
+                       const smidge_error *error)
 {
     if (state->options.json)
         print_json(state, result, error);
@@ -217,38 +237,88 @@ static bool print_line(classify_state *state, const smidge_classify_result *resu
     return fflush(stdout) == 0;
 }
 
+/* Waits for a line, and takes more that are there already; false at the end of input. */
+static bool read_batch(const classify_state *state, line_reader *reader, batch *lines)
+{
+    lines->count = 0;
+    while (lines->count < (size_t)state->options.batch &&
+           line_reader_next(reader, lines->count == 0, &lines->lines[lines->count])) {
+        if (lines->count == 0 && state->options.deadline_ms > 0)
+            lines->deadline_ns = smidge_now_ns() + state->options.deadline_ms * INT64_C(1000000);
+        lines->count++;
+    }
+    return lines->count > 0;
+}
+
+/* Answers those that can be read; a line that is too long never gets to the model. */
+static smidge_status answer_batch(classify_state *state, batch *lines, smidge_error *error)
+{
+    smidge_span spans[MAX_BATCH][3];
+    smidge_prompt prompts[MAX_BATCH];
+    smidge_classify_result results[MAX_BATCH];
+    smidge_error errors[MAX_BATCH];
+    size_t places[MAX_BATCH];
+    size_t count = 0;
+    for (size_t i = 0; i < lines->count; i++) {
+        lines->errors[i] =
+            (smidge_error){.code = SMIDGE_E_INVALID, .message = "the line is longer than 1 MiB (shorten it)"};
+        lines->results[i] = (smidge_classify_result){.label = -1, .answer = SMIDGE_ANSWER_INVALID_INPUT};
+        if (lines->lines[i].text == NULL)
+            continue;
+        fill_spans(state, lines->lines[i].text, lines->lines[i].size, spans[count]);
+        prompts[count] = (smidge_prompt){.spans = spans[count], .span_count = 3};
+        results[count] =
+            (smidge_classify_result){.size = sizeof *results, .probabilities = lines->probabilities[i]};
+        places[count++] = i;
+    }
+    smidge_classify_options options;
+    smidge_classify_options_init(&options);
+    options.min_confidence = state->options.min_confidence;
+    options.deadline_ns = lines->deadline_ns;
+    smidge_status status =
+        smidge_classify_batch(state->session, state->set, prompts, count, &options, results, errors, error);
+    for (size_t i = 0; i < count && status == SMIDGE_OK; i++) {
+        lines->results[places[i]] = results[i];
+        lines->errors[places[i]] = errors[i];
+    }
+    return status;
+}
+
+static bool print_batch(classify_state *state, const batch *lines, size_t first_number)
+{
+    bool written = true;
+    for (size_t i = 0; i < lines->count && written; i++) {
+        const smidge_error *error = lines->errors[i].code == SMIDGE_OK ? NULL : &lines->errors[i];
+        if (error != NULL)
+            cli_complain("standard input", "line %zu: %s", first_number + i, error->message);
+        state->probabilities = lines->probabilities[i];
+        written = print_line(state, &lines->results[i], error);
+    }
+    return written;
+}
+
 static int classify_lines(classify_state *state)
 {
-    char *line = NULL;
-    size_t room = 0;
+    batch *lines = calloc(1, sizeof *lines);
+    line_reader reader = {0};
+    smidge_error error = {.code = SMIDGE_E_NOMEM, .where = "classify", .message = "not enough memory"};
+    smidge_status status = lines == NULL ? SMIDGE_E_NOMEM : SMIDGE_OK;
     bool written = true;
-    for (size_t number = 1; written; number++) {
-        errno = 0;
-        ssize_t size = getline(&line, &room, stdin);
-        if (size < 0)
-            break;
-        int64_t deadline_ns = state->options.deadline_ms == 0
-                                  ? 0
-                                  : smidge_now_ns() + state->options.deadline_ms * INT64_C(1000000);
-        size_t length = (size_t)size;
-        while (length > 0 && (line[length - 1] == '\n' || line[length - 1] == '\r'))
-            length--;
-        smidge_classify_result result = {.label = -1, .answer = SMIDGE_ANSWER_INVALID_INPUT};
-        smidge_error error = {.code = SMIDGE_E_INVALID,
-                              .message = "the line is longer than 1 MiB (shorten it)"};
-        smidge_status status = SMIDGE_E_INVALID;
-        if (length <= MAX_LINE)
-            status = answer(state, line, length, deadline_ns, &result, &error);
-        if (status != SMIDGE_OK)
-            cli_complain("standard input", "line %zu: %s", number, error.message);
-        written = print_line(state, &result, status == SMIDGE_OK ? NULL : &error);
+    for (size_t number = 1; status == SMIDGE_OK && written && read_batch(state, &reader, lines);
+         number += lines->count) {
+        status = answer_batch(state, lines, &error);
+        if (status == SMIDGE_OK)
+            written = print_batch(state, lines, number);
+        for (size_t i = 0; i < lines->count; i++)
+            free(lines->lines[i].text);
     }
-    free(line);
-    if (ferror(stdin)) {
-        cli_complain("standard input", "%s", strerror(errno));
-        return cli_close_output(EXIT_FAILED);
-    }
-    return cli_close_output(EXIT_OK);
+    free(lines);
+    line_reader_done(&reader);
+    if (reader.failure != 0)
+        cli_complain("standard input", "%s", strerror(reader.failure));
+    if (status != SMIDGE_OK)
+        return cli_close_output(cli_fail(&error));
+    return cli_close_output(reader.failure != 0 ? EXIT_FAILED : EXIT_OK);
 }
 
 /* ---- The command ---------------------------------------------------------------------------------------- */
@@ -303,6 +373,8 @@ static int run(int argc, char **argv, int64_t started)
     int status = parse(&state.options, argc, argv);
     if (status < 0)
         status = model_check(&cli_classify, &state.options.model);
+    if (status < 0 && state.options.batch == 0)
+        state.options.batch = state.options.deadline_ms > 0 ? 1 : DEFAULT_BATCH;
     if (status < 0)
         status = split_labels(&state);
     if (status < 0)
