@@ -41,7 +41,7 @@ member() {
 
 classify() {
     "$smidge" classify -m "$model" --labels NORMAL,WARNING,CRITICAL --prefix-file "$folder/task" \
-        --suffix-file "$folder/ask" --json -t "$threads" "$@"
+        --suffix-file "$folder/ask" --json -t "$threads" --batch 1 "$@"
 }
 
 echo "model       $(basename "$model"), $threads threads"
