@@ -2,6 +2,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -100,5 +102,78 @@ smidge_status smg_file_read(const char *path, size_t limit, char **ret_text, siz
     *ret_text = text;
     *ret_size = size;
     text = NULL;
+    return SMIDGE_OK;
+}
+
+/* ---- Writing ------------------------------------------------------------------------------------------- */
+
+static smidge_status write_failed(const char *path, const char *what, smidge_error *error)
+{
+    return smg_error_set(error, SMIDGE_E_IO, path,
+                         "%s: %s (check the folder, its permissions and the free space)", what,
+                         strerror(errno));
+}
+
+static smidge_status write_all(int fd, const char *path, const smg_file_part *part, smidge_error *error)
+{
+    const char *data = part->data;
+    for (size_t left = part->size; left > 0;) {
+        ssize_t count = write(fd, data, left);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return write_failed(path, "cannot be written", error);
+        data += count;
+        left -= (size_t)count;
+    }
+    return SMIDGE_OK;
+}
+
+static smidge_status write_parts(int fd, const char *path, const smg_file_part *parts, size_t count,
+                                 smidge_error *error)
+{
+    for (size_t i = 0; i < count; i++)
+        SMG_TRY(write_all(fd, path, &parts[i], error));
+    return fsync(fd) == 0 ? SMIDGE_OK : write_failed(path, "cannot be brought to the disk", error);
+}
+
+/* A rename is on the disk when its folder is. Folders that cannot be opened or synced are no reason to fail: the file
+ * itself is whole either way. */
+static void sync_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    size_t size = slash == NULL ? 0 : (size_t)(slash - path);
+    if (size >= sizeof folder)
+        return;
+    memcpy(folder, path, size);
+    folder[size] = '\0';
+    SMG_CLEANUP(close_fd)
+    int fd = open(slash == NULL ? "."
+                  : size == 0   ? "/"
+                                : folder,
+                  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0)
+        (void)!fsync(fd);
+}
+
+smidge_status smg_file_replace(const char *path, const smg_file_part *parts, size_t count,
+                               smidge_error *error)
+{
+    char fresh[PATH_MAX];
+    int length = snprintf(fresh, sizeof fresh, "%s.%ld.part", path, (long)getpid());
+    if (length < 0 || (size_t)length >= sizeof fresh)
+        return smg_error_set(error, SMIDGE_E_IO, path, "is too long a path (shorten it)");
+    SMG_CLEANUP(close_fd) int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return write_failed(path, "cannot be created", error);
+    smidge_status status = write_parts(fd, path, parts, count, error);
+    if (status == SMIDGE_OK && rename(fresh, path) != 0)
+        status = write_failed(path, "cannot be put in place", error);
+    if (status != SMIDGE_OK) {
+        unlink(fresh);
+        return status;
+    }
+    sync_folder(path);
     return SMIDGE_OK;
 }

@@ -23,4 +23,14 @@ void smg_file_close(smg_file *file);
 smidge_status smg_file_read(const char *path, size_t limit, char **ret_text, size_t *ret_size,
                             smidge_error *error) SMG_MUST_CHECK;
 
+typedef struct smg_file_part {
+    const void *data;
+    size_t size;
+} smg_file_part;
+
+/* Puts the parts, one behind the other, under `path`: whole or not at all, and on the disk when it returns. Written
+ * beside it first, then renamed; what was there before stays until then. SMIDGE_E_IO (and nothing is left behind). */
+smidge_status smg_file_replace(const char *path, const smg_file_part *parts, size_t count,
+                               smidge_error *error) SMG_MUST_CHECK;
+
 #endif

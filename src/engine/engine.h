@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/file.h"
 #include "base/thread.h"
 #include "constrain/labels.h"
 #include "fit/memory.h"
@@ -79,6 +80,18 @@ smg_stop smg_session_stop(smidge_session *session, int64_t deadline_ns);
 /* Ends a call: takes back the cancellation that it answered, and gives a stop its message. */
 smidge_status smg_session_finish(smidge_session *session, smidge_status status, smidge_error *error)
     SMG_MUST_CHECK;
+
+/* ---- prefix.c */
+
+/* Room for `count` tokens, still empty; the caller holds it. */
+smidge_status smg_prefix_new(smidge_model *model, smg_kv kind, int32_t count, bool long_rope,
+                             smidge_prefix **ret_prefix, smidge_error *error) SMG_MUST_CHECK;
+
+/* ---- snapshot.c */
+
+/* smidge_prefix_load from memory; `path` is for messages. */
+smidge_status smg_snapshot_parse(smidge_model *model, const uint8_t *data, size_t size, const char *path,
+                                 smidge_prefix **ret_prefix, smidge_error *error) SMG_MUST_CHECK;
 
 /* ---- prefill.c */
 

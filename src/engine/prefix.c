@@ -23,13 +23,12 @@ static uint64_t take_all(smidge_prefix *prefix, smg_kv kind, int32_t count, smg_
     return kv;
 }
 
-static smidge_status new_prefix(const smidge_session *session, smidge_prefix **ret_prefix,
-                                smidge_error *error)
+smidge_status smg_prefix_new(smidge_model *model, smg_kv kind, int32_t count, bool long_rope,
+                             smidge_prefix **ret_prefix, smidge_error *error)
 {
-    smidge_model *model = session->model;
     smidge_prefix counted = {.model = model};
     smg_arena counting = {0};
-    uint64_t kv = take_all(&counted, session->cache.kind, session->count, &counting);
+    uint64_t kv = take_all(&counted, kind, count, &counting);
     SMG_TRY(
         smg_engine_reserve(model, kv, counting.used, "shorten the prefix or take a smaller model", error));
     smidge_prefix *prefix = smg_alloc(sizeof *prefix);
@@ -42,8 +41,8 @@ static smidge_status new_prefix(const smidge_session *session, smidge_prefix **r
     }
     atomic_init(&prefix->holders, 1);
     prefix->model = model;
-    prefix->long_rope = smg_scratch_long(&model->model, session->options.context);
-    take_all(prefix, session->cache.kind, session->count, &prefix->arena);
+    prefix->long_rope = long_rope;
+    take_all(prefix, kind, count, &prefix->arena);
     *ret_prefix = prefix;
     return SMIDGE_OK;
 }
@@ -77,7 +76,8 @@ smidge_status smidge_prefix_new(smidge_session *session, const smidge_span *span
     session->prefix = held;
     SMG_TRY(status);
     smidge_prefix *prefix = NULL;
-    SMG_TRY(new_prefix(session, &prefix, error));
+    bool long_rope = smg_scratch_long(&session->model->model, session->options.context);
+    SMG_TRY(smg_prefix_new(session->model, session->cache.kind, session->count, long_rope, &prefix, error));
     memcpy(prefix->ids, session->ids, (size_t)session->count * sizeof *prefix->ids);
     copy_cells(&session->cache, &prefix->cache, session->model->model.shape.layers, session->count);
     *ret_prefix = prefix;

@@ -1,7 +1,7 @@
 /* The normal form of a Jinja text. It is read, never run:
  *
- *  - comments are gone, and so is the white space that Jinja would not print; text between tags becomes an
- *    output tag with a string, {{'text'}}
+ *  - comments are gone, and so is the white space that Jinja would not print; the rest between tags becomes
+ *    an output tag, {{'\n'}} for white space and {{"text"}}, which nothing else becomes, for text
  *  - inside tags: no white space but one space between words; strings in single quotes with their escapes
  *    undone; `a.b` is `a['b']`; `~` is `+`; `.strip()` is `|trim`
  *  - output tags that follow each other are one, {{a+b}}, and strings that are added are one
@@ -91,8 +91,17 @@ static void close_output(reader *read)
 
 static void put_text(reader *read, const char *text, size_t size)
 {
+    size_t blank = 0;
+    while (blank < size && is_space(text[blank]))
+        blank++;
     if (size == 0)
         return;
+    if (blank < size) {
+        put(read, "{{\"", 3);
+        put(read, text, size);
+        put(read, "\"}}", 3);
+        return;
+    }
     open_output(read);
     open_string(read);
     put(read, text, size);
@@ -182,8 +191,8 @@ static bool read_inside(reader *read, char end)
     return false;
 }
 
-/* Text between tags, `from` to read->at, without what Jinja takes away on both sides. `left` is what closed the tag
- * before: '-', '%' (a block or comment), '}' (an output), or 0 at the start. */
+/* Text between tags, `from` to read->at, without what Jinja takes away on both sides. `left` is what closed
+ * the tag before: '-', '%' (a block or comment), '}' (an output), or 0 at the start. */
 static void read_text(reader *read, size_t from, char left)
 {
     size_t to = read->at;

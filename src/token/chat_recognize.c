@@ -1,7 +1,7 @@
-/* Which of the named templates a Jinja text is. It is brought into a normal form (chat_jinja_form.c), in which the
- * expressions that print each turn can be looked for whole, every space and line end included. A text with the
- * right marks but another expression, a default message of its own or another rule about roles is not taken
- * for something that it only resembles. */
+/* Which of the named templates a Jinja text is. It is brought into a normal form (chat_jinja_form.c), in
+ * which the expressions that print each turn can be looked for whole, every space and line end included. A
+ * text with the right marks but another expression, a default message of its own or another rule about roles
+ * is not taken for something that it only resembles. */
 #include "token/chat_template_internal.h"
 
 #include <stdio.h>
@@ -158,8 +158,8 @@ static const smg_chat_template *see_qwen3(const form *seen)
     static const char *const common[] = {
         "{{'<|im_start|>system\n'+messages[0]['content']+'<|im_end|>\n'}}",
         "{{'<|im_start|>'+message['role']+'\n'+content}}",
-        "{{'<|im_start|>'+message['role']+'\n<think>\n'+reasoning_content.strip('\n')+'\n</think>\n\n'"
-        "+content.lstrip('\n')}}",
+        ("{{'<|im_start|>'+message['role']+'\n<think>\n'+reasoning_content.strip('\n')+'\n</think>\n\n'"
+         "+content.lstrip('\n')}}"),
         "{%if loop['index0']>ns['last_query_index']%}",
         "{{'<|im_start|>assistant\n'}}",
         NULL,
@@ -183,7 +183,7 @@ static const smg_chat_template *see_smollm3(const form *seen)
         "enable_thinking=true",
         "{{'<|im_start|>system\n'}}",
         "{{custom_instructions+'\n\n'}}",
-        SMG_SMOLLM3_PERSONA "\n\n'}}",
+        (SMG_SMOLLM3_PERSONA "\n\n'}}"),
         "{{'<|im_start|>'+message['role']+'\n'+content+'<|im_end|>\n'}}",
         "{{'<|im_start|>assistant\n'+content.lstrip('\n')+'<|im_end|>\n'}}",
         "{{'<|im_start|>assistant\n<think>\n\n</think>\n'+content.lstrip('\n')+'<|im_end|>\n'}}",
@@ -218,8 +218,8 @@ static const smg_chat_template *with_default(const char *text, size_t size)
     return NULL;
 }
 
-/* What it says where there is no system message: *ret_row stays where it says nothing. False if that is text which is
- * not known. */
+/* What it says where there is no system message: *ret_row stays where it says nothing. False if that is text
+ * which is not known. */
 static bool see_default(const form *seen, const smg_chat_template **ret_row)
 {
     static const char *const openings[] = {"<|im_start|>system\n", "system_message='"};
@@ -458,8 +458,9 @@ smidge_status smg_chat_recognize(smg_text jinja, const smg_chat_template **ret_t
     for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
         if (!has(&seen, marks[i].text))
             continue;
-        const smg_chat_template *known =
-            marks[i].see == NULL || has_stray_space(&seen) ? NULL : marks[i].see(&seen);
+        /* All that is known prints text from within tags only. */
+        bool other = marks[i].see == NULL || has(&seen, "{{\"") || has_stray_space(&seen);
+        const smg_chat_template *known = other ? NULL : marks[i].see(&seen);
         if (known == NULL)
             return refuse(jinja, &marks[i], error);
         *ret_template = known;

@@ -1,11 +1,11 @@
 /* Chat templates: the text around the messages of a conversation that a model was trained with.
  *
- * A model file carries its template as a program (Jinja). It is never run. What it does is recognised from its
- * text, and a template of our own with the same effect, known by name, is rendered instead. A template that is
- * not recognised is refused; then the user names one, or writes one in a file (smg_chat_parse_file).
+ * A model file carries its template as a program (Jinja). It is never run. What it does is recognised from
+ * its text, and a template of our own with the same effect, known by name, is rendered instead. A template
+ * that is not recognised is refused; then the user names one, or writes one in a file (smg_chat_parse_file).
  *
- * BOS is not part of what is rendered: the tokenizer adds it. (Llama 2 alone has further ones, before its later
- * turns; they are rendered.)
+ * BOS is not part of what is rendered: the tokenizer adds it. (Llama 2 alone has further ones, before its
+ * later turns; they are rendered.)
  *
  * Trust: what the template writes is trusted, so that "<|im_end|>" becomes a token; what messages say is not,
  * whatever it spells.
@@ -55,8 +55,8 @@ typedef struct smg_chat_prompt {
     size_t count;
 } smg_chat_prompt;
 
-/* The template with the effect of this Jinja text (tokenizer.chat_template). SMIDGE_E_UNSUPPORTED (not known: the
- * message says what it looks like), SMIDGE_E_NOMEM. */
+/* The template with the effect of this Jinja text (tokenizer.chat_template). SMIDGE_E_UNSUPPORTED (not known:
+ * the message says what it looks like), SMIDGE_E_NOMEM. */
 smidge_status smg_chat_recognize(smg_text jinja, const smg_chat_template **ret_template, smidge_error *error)
     SMG_MUST_CHECK;
 
@@ -79,10 +79,10 @@ const char *smg_chat_name(const smg_chat_template *chat);
  *     default-system: "You answer in one word."
  *     trim: no
  *
- * user-prefix must be there; what is left out is empty, but generation-prompt is then assistant-prefix. Without
- * system-prefix and system-suffix a system message goes in front of the first user message, with an empty line
- * between. default-system is the system message of a conversation that has none. `trim: yes` takes white space
- * from both ends of each message.
+ * user-prefix must be there; what is left out is empty, but generation-prompt is then assistant-prefix.
+ * Without system-prefix and system-suffix a system message goes in front of the first user message, with an
+ * empty line between. default-system is the system message of a conversation that has none. `trim: yes` takes
+ * white space from both ends of each message.
  *
  * `name` is for messages. Released with smg_chat_template_free, which takes NULL.
  * SMIDGE_E_INVALID (with the line), SMIDGE_E_NOMEM. */
@@ -90,10 +90,11 @@ smidge_status smg_chat_parse_file(smg_text text, const char *name, smg_chat_temp
                                   smidge_error *error) SMG_MUST_CHECK;
 void smg_chat_template_free(smg_chat_template *chat);
 
-/* Renders a conversation. Nothing said is left out silently: where the model's own template would drop or refuse
- * a message, or renders only some orders of roles, this refuses, and says which message.
+/* Renders a conversation. Nothing said is left out silently: where the model's own template refuses a message
+ * or an order of roles, this refuses and says which message; where it drops one, this refuses or renders it.
  * `options` may be NULL: no date, no generation prompt. Released with smg_chat_prompt_done.
- * SMIDGE_E_INVALID (no message, an order or a role that the template does not have, too long), SMIDGE_E_NOMEM. */
+ * SMIDGE_E_INVALID (no message, an order or a role that the template does not have, too long),
+ * SMIDGE_E_NOMEM. */
 smidge_status smg_chat_render(const smg_chat_template *chat, const smg_chat_message *messages, size_t count,
                               const smg_chat_options *options, smg_chat_prompt *ret_prompt,
                               smidge_error *error) SMG_MUST_CHECK;

@@ -86,8 +86,8 @@ const smg_chat_template smg_chat_table[] = {
      .turn_again = "<s>",
      .eos = "</s>"},
 
-    /* Phi-3.5; Phi-3 small and those of July 2024; the same by others, without an end; and Phi-3 mini and medium of April 2024, whose
-     * template has no system turn although the model has its token */
+    /* Phi-3.5; Phi-3 small and those of July 2024; the same by others, without an end; and Phi-3 mini and medium
+     * of April 2024, whose template has no system turn although the model has its token */
     {.name = "phi3", PHI3, .no_generation = EOS, .skip = SMG_CHAT_SKIP_EMPTY},
     {.name = "phi3", PHI3, .no_generation = EOS},
     {.name = "phi3", PHI3},
@@ -107,8 +107,8 @@ const smg_chat_template smg_chat_table[] = {
     {.name = "gemma3", GEMMA, FOLD(SMG_CHAT_SYSTEM_FIRST_USER)},
     {.name = "gemma", .alias = "gemma2", GEMMA, .system = SMG_CHAT_SYSTEM_REFUSED},
 
-    /* What tells these apart is where the spaces are. v0.1 and v0.2 are what the 7B models shipped at first; v1
-     * is v0.2's of 2024; v2 and v3 came with [INST] as a token; tekken is Nemo's tokenizer. */
+    /* What tells these apart is where the spaces are. v0.1 and v0.2 are what the 7B models shipped at first;
+     * v1 is v0.2's of 2024; v3 came with [INST] as a token; tekken is Nemo's tokenizer. */
     {.name = "mistral-v0.1",
      MISTRAL("[INST] ", " [/INST]", NULL, EOS " ", false),
      .system = SMG_CHAT_SYSTEM_REFUSED},
@@ -152,17 +152,18 @@ const smg_chat_template smg_chat_table[] = {
 const size_t smg_chat_table_count = sizeof smg_chat_table / sizeof smg_chat_table[0];
 
 const char smg_smollm3_thinking[] =
-    " Your role as an assistant involves thoroughly exploring questions through a systematic thinking process "
-    "before providing the final precise and accurate solutions. This requires engaging in a comprehensive "
-    "cycle of analysis, summarizing, exploration, reassessment, reflection, backtracking, and iteration to "
-    "develop well-considered thinking process. Please structure your response into two main sections: Thought "
-    "and Solution using the specified format: <think> Thought section </think> Solution section. In the Thought "
-    "section, detail your reasoning process in steps. Each step should include detailed considerations such as "
-    "analysing questions, summarizing relevant findings, brainstorming new ideas, verifying the accuracy of the "
-    "current steps, refining any errors, and revisiting previous steps. In the Solution section, based on "
-    "various attempts, explorations, and reflections from the Thought section, systematically present the final "
-    "solution that you deem correct. The Solution section should be logical, accurate, and concise and detail "
-    "necessary steps needed to reach the conclusion.";
+    " Your role as an assistant involves thoroughly exploring questions through a systematic thinking "
+    "process before providing the final precise and accurate solutions. This requires engaging in a "
+    "comprehensive cycle of analysis, summarizing, exploration, reassessment, reflection, backtracking, "
+    "and iteration to develop well-considered thinking process. Please structure your response into two "
+    "main sections: Thought and Solution using the specified format: <think> Thought section </think> "
+    "Solution section. In the Thought section, detail your reasoning process in steps. Each step should "
+    "include detailed considerations such as analysing questions, summarizing relevant findings, "
+    "brainstorming new ideas, verifying the accuracy of the current steps, refining any errors, and "
+    "revisiting previous steps. In the Solution section, based on various attempts, explorations, and "
+    "reflections from the Thought section, systematically present the final solution that you deem "
+    "correct. The Solution section should be logical, accurate, and concise and detail necessary steps "
+    "needed to reach the conclusion.";
 
 const smg_chat_template *smg_chat_find(const char *name)
 {
@@ -176,9 +177,9 @@ const smg_chat_template *smg_chat_find(const char *name)
 
 const char *smg_chat_names(void)
 {
-    return "chatml, qwen1.5, qwen2, qwen2.5, qwen3, qwen3-instruct, smollm2, smollm3, smollm3-dated, llama3, llama3.1, llama2, "
-           "phi3, phi4-mini, gemma3, gemma, mistral-v0.1, mistral-v0.2, mistral-v0.3, mistral-v1, mistral-v3, mistral-tekken, "
-           "zephyr";
+    return "chatml, qwen1.5, qwen2, qwen2.5, qwen3, qwen3-instruct, smollm2, smollm3, smollm3-dated, llama3, "
+           "llama3.1, llama2, phi3, phi4-mini, gemma3, gemma, mistral-v0.1, mistral-v0.2, mistral-v0.3, "
+           "mistral-v1, mistral-v3, mistral-tekken, zephyr";
 }
 
 const char *smg_chat_name(const smg_chat_template *chat)
