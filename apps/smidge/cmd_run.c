@@ -3,6 +3,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "model_flags.h"
 
@@ -16,6 +18,10 @@ typedef struct run_options {
     bool escape;
     bool special;
     bool json;
+    bool chat;
+    bool no_thinking;
+    const char *system;
+    const char *template;
     smidge_generate_options generate;
 } run_options;
 
@@ -26,7 +32,8 @@ typedef struct run_state {
     int64_t deadline_ns;
     smidge_model *model;
     smidge_session *session;
-    char *answer; /* collected for --json */
+    smidge_chat *chat; /* NULL without --chat: then the prompt is the text as it is */
+    char *answer;      /* collected for --json */
     size_t answer_size;
     char last; /* character printed */
 } run_state;
@@ -34,6 +41,7 @@ typedef struct run_state {
 static void state_done(run_state *state)
 {
     smidge_session_free(state->session);
+    smidge_chat_free(state->chat);
     smidge_model_close(state->model);
     free(state->answer);
     free(state->text);
@@ -64,6 +72,13 @@ static int parse(run_options *options, int argc, char **argv)
         {"--no-display-prompt", CLI_FLAG, &options->no_display_prompt, NULL, "print the answer only"},
         {"-e,--escape", CLI_FLAG, &options->escape, NULL, "\\n, \\t and the like in the prompt are escapes"},
         {"--special", CLI_FLAG, &options->special, NULL, "special tokens in the prompt are special"},
+        {"--chat", CLI_FLAG, &options->chat, NULL,
+         "the prompt is a message, put into the model's chat template"},
+        {"-sys,--system-prompt", CLI_TEXT, &options->system, "TEXT", "with --chat: the system message"},
+        {"--template", CLI_TEXT, &options->template, "NAME",
+         "with --chat: a template by name, or from a file"},
+        {"--no-thinking", CLI_FLAG, &options->no_thinking, NULL,
+         "with --chat: ask models that think first not to"},
         {"--json", CLI_FLAG, &options->json, NULL, "print one JSON object"},
         {"--no-conversation,-no-cnv,--single-turn,-st,--simple-io,--log-disable", CLI_IGNORED, NULL, NULL,
          NULL},
@@ -144,15 +159,54 @@ static void print_json(const run_state *state, const smidge_generate_result *res
     json_decref(object);
 }
 
+/* The prompt: the text as it is, or the chat around it. */
+static const smidge_span *prompt_spans(const run_state *state, smidge_span *plain, size_t *ret_count)
+{
+    if (state->chat != NULL)
+        return smidge_chat_spans(state->chat, ret_count);
+    *plain = (smidge_span){state->text, state->size, state->options.special};
+    *ret_count = 1;
+    return plain;
+}
+
+static smidge_status open_chat(run_state *state, smidge_error *error)
+{
+    const run_options *options = &state->options;
+    smidge_message messages[2];
+    size_t count = 0;
+    if (options->system != NULL)
+        messages[count++] = (smidge_message){"system", options->system, strlen(options->system)};
+    messages[count++] = (smidge_message){"user", state->text, state->size};
+    char today[32];
+    time_t now = time(NULL);
+    struct tm parts;
+    smidge_chat_options chat;
+    smidge_chat_options_init(&chat);
+    chat.no_thinking = options->no_thinking;
+    if (localtime_r(&now, &parts) != NULL && strftime(today, sizeof today, "%d %b %Y", &parts) > 0)
+        chat.date = today;
+    /* A name has neither a slash nor a dot. */
+    if (options->template != NULL && strpbrk(options->template, "/.") != NULL &&
+        access(options->template, R_OK) == 0)
+        chat.template_file = options->template;
+    else
+        chat.template_name = options->template;
+    return smidge_chat_new(state->model, messages, count, &chat, &state->chat, error);
+}
+
 /* The context holds the prompt and the answer, and not more than the user asks for. */
 static smidge_status open_session(run_state *state, smidge_error *error)
 {
     smidge_status status = model_open(&state->options.model, state->deadline_ns, &state->model, error);
     int32_t context = state->options.context;
+    if (status == SMIDGE_OK && state->options.chat)
+        status = open_chat(state, error);
     if (status == SMIDGE_OK && context == 0) {
-        const smidge_span span = {state->text, state->size, state->options.special};
+        smidge_span plain;
+        size_t span_count = 1;
+        const smidge_span *spans = prompt_spans(state, &plain, &span_count);
         size_t count = 0;
-        status = smidge_tokenize(state->model, &span, 1, NULL, 0, &count, error);
+        status = smidge_tokenize(state->model, spans, span_count, NULL, 0, &count, error);
         int64_t needed = (int64_t)count + state->options.generate.max_tokens;
         context = needed > INT32_MAX ? INT32_MAX : (int32_t)needed;
     }
@@ -167,10 +221,13 @@ static int generate(run_state *state)
     options->generate.deadline_ns = state->deadline_ns;
     options->generate.on_text = on_text;
     options->generate.user = state;
-    const smidge_span span = {state->text, state->size, options->special};
+    smidge_span plain;
+    size_t span_count = 1;
+    const smidge_span *spans = prompt_spans(state, &plain, &span_count);
     smidge_generate_result result = {.size = sizeof result};
     smidge_error error;
-    smidge_status status = smidge_generate(state->session, &span, 1, &options->generate, &result, &error);
+    smidge_status status =
+        smidge_generate(state->session, spans, span_count, &options->generate, &result, &error);
     if (status == SMIDGE_OK && !options->json)
         print_prompt(state);
     if (options->json)
@@ -187,6 +244,12 @@ static int run(int argc, char **argv, int64_t started)
     int status = parse(&state.options, argc, argv);
     if (status < 0)
         status = model_check(&cli_run, &state.options.model);
+    if (status < 0 && !state.options.chat && (state.options.system != NULL || state.options.template != NULL))
+        status =
+            cli_misuse(&cli_run, state.options.system != NULL ? "-sys" : "--template", "goes with --chat");
+    if (status < 0 &&
+        state.options.chat) /* what was asked stands in the template, not in front of the answer */
+        state.options.no_display_prompt = true;
     if (status < 0 && state.options.deadline_ms < 0)
         status = cli_misuse(&cli_run, "--deadline", "must be above 0");
     if (status < 0 && state.options.generate.max_tokens < 1)

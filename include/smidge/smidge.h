@@ -129,6 +129,42 @@ SMIDGE_API smidge_status smidge_tokenize(const smidge_model *model, const smidge
                                          size_t span_count, int32_t *ret_ids, size_t room, size_t *ret_count,
                                          smidge_error *error) SMIDGE_MUST_CHECK;
 
+/* ---- Conversations ------------------------------------------------------------------------------------ */
+
+typedef struct smidge_message {
+    const char *role; /* "system", "user" or "assistant" */
+    const char *text;
+    size_t size;
+} smidge_message;
+
+typedef struct smidge_chat_options {
+    size_t size;
+    const char
+        *template_name; /* one of smidge_chat_templates(); NULL: the model's own, if it is recognised */
+    const char
+        *template_file;  /* path of a file with a prefix and a suffix for each role (docs/chat.md); or NULL */
+    const char *date;    /* "26 Jul 2024", for models that are told the day; NULL: that very day */
+    int32_t no_thinking; /* not 0: models that can think first are asked not to */
+} smidge_chat_options;
+
+SMIDGE_API void smidge_chat_options_init(smidge_chat_options *options);
+/* "chatml, qwen2.5, …"; static. */
+SMIDGE_API const char *smidge_chat_templates(void);
+
+/* Messages as the text that the model was trained with, ready for it to answer: template text is trusted, what messages say
+ * is not. A template inside a model file is never run: it is recognised, or refused. */
+typedef struct smidge_chat smidge_chat;
+
+/* Errors: UNSUPPORTED (the model's template is not recognised: name one), INVALID (an order of roles that the
+ * template does not have, an unknown name, a bad template file), IO, NOMEM. */
+SMIDGE_API smidge_status smidge_chat_new(const smidge_model *model, const smidge_message *messages,
+                                         size_t count, const smidge_chat_options *options,
+                                         smidge_chat **ret_chat, smidge_error *error) SMIDGE_MUST_CHECK;
+/* Valid until the chat is freed. */
+SMIDGE_API const smidge_span *smidge_chat_spans(const smidge_chat *chat, size_t *ret_count);
+/* Takes NULL. */
+SMIDGE_API void smidge_chat_free(smidge_chat *chat);
+
 /* ---- Sessions ---------------------------------------------------------------------------------------- */
 
 /* One conversation with a model: its KV cache and its working memory, allocated once. */
