@@ -16,7 +16,8 @@ void line_reader_done(line_reader *reader)
 /* Room for another read behind what is kept. */
 static bool make_room(line_reader *reader)
 {
-    memmove(reader->data, reader->data + reader->begin, reader->end - reader->begin);
+    if (reader->data != NULL)
+        memmove(reader->data, reader->data + reader->begin, reader->end - reader->begin);
     reader->end -= reader->begin;
     reader->begin = 0;
     if (reader->room - reader->end >= READ_SIZE)
@@ -103,7 +104,8 @@ bool line_reader_next(line_reader *reader, bool wait, line *ret_line)
             break;
     }
     /* Input that ends without a line end still ends a line. */
-    if (!reader->ended || reader->failure != 0 || (reader->end == reader->begin && !reader->skipping))
+    if (!reader->ended || reader->failure != 0 || reader->data == NULL ||
+        (reader->end == reader->begin && !reader->skipping))
         return false;
     return take(reader, reader->end - reader->begin, 0, ret_line);
 }

@@ -149,10 +149,7 @@ static void sync_folder(const char *path)
     memcpy(folder, path, size);
     folder[size] = '\0';
     SMG_CLEANUP(close_fd)
-    int fd = open(slash == NULL ? "."
-                  : size == 0   ? "/"
-                                : folder,
-                  O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int fd = open(slash == NULL ? "." : size == 0 ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd >= 0)
         (void)!fsync(fd);
 }
