@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 #include "base/thread.h"
 #include "cpu/cpu.h"
+#include "engine/describe.h"
 #include "engine/options.h"
 #include "engine/prompt.h"
 #include "model/model.h"
@@ -55,13 +56,7 @@ smidge_status smidge_file_check(smidge_file *file, smidge_error *error)
     SMG_CLEANUP(smg_model_done) smg_model model = {0};
     SMG_TRY(smg_model_load(&file->gguf, 0, &model, error));
     SMG_TRY(need_tokenizer(file, error));
-    if (smg_tokenizer_size(file->tokenizer) != model.shape.vocabulary)
-        return smg_error_set(error, SMIDGE_E_FORMAT, file->gguf.path,
-                             "has %" PRId32 " tokens in its vocabulary and %" PRId32
-                             " rows in token_embd.weight "
-                             "(convert the model again)",
-                             smg_tokenizer_size(file->tokenizer), model.shape.vocabulary);
-    return SMIDGE_OK;
+    return smg_describe_vocabulary(&model, file->tokenizer, error);
 }
 
 /* Rows are decoded a piece at a time, so that no tensor is too long for the buffer. */
@@ -102,19 +97,12 @@ smidge_status smidge_file_verify(smidge_file *file, smidge_error *error)
 
 /* ---- Describing --------------------------------------------------------------------------------------- */
 
-static void copy_text(char *ret_text, size_t room, smg_text text)
-{
-    size_t size = text.size < room - 1 ? text.size : room - 1;
-    memcpy(ret_text, text.data, size);
-    ret_text[size] = '\0';
-}
-
 static void copy_key(const smg_gguf *gguf, const char *name, char *ret_text, size_t room)
 {
     smg_text text = {.data = "", .size = 0};
     /* A wrong type leaves it empty: describing never fails. */
     (void)!smg_gguf_get_text(gguf, name, &text, NULL, NULL);
-    copy_text(ret_text, room, text);
+    smg_describe_text(text, ret_text, room);
 }
 
 static void describe_tokenizer(const smg_gguf *gguf, char *ret_text, size_t room)
@@ -172,7 +160,7 @@ smidge_status smidge_file_tensor(const smidge_file *file, uint64_t number, smidg
                              number);
     const smg_gguf_tensor *tensor = &file->gguf.tensors[number];
     smidge_tensor_info info = {.dims = tensor->dims, .bytes = tensor->bytes, .offset = tensor->offset};
-    copy_text(info.name, sizeof info.name, tensor->name);
+    smg_describe_text(tensor->name, info.name, sizeof info.name);
     snprintf(info.type, sizeof info.type, "%s", smg_type_describe(tensor->type)->name);
     memcpy(info.shape, tensor->shape, sizeof info.shape);
     smg_result_write(ret_info, &info, sizeof info);
@@ -295,7 +283,7 @@ smidge_status smidge_file_key(const smidge_file *file, uint64_t number, smidge_k
         return smg_error_set(error, SMIDGE_E_INVALID, file->gguf.path, "has no key number %" PRIu64, number);
     const smg_gguf_key *key = &file->gguf.keys[number];
     smidge_key_info info = {0};
-    copy_text(info.name, sizeof info.name, key->name);
+    smg_describe_text(key->name, info.name, sizeof info.name);
     writer out = {.text = info.value, .room = sizeof info.value};
     if (key->type == SMG_GGUF_ARRAY) {
         snprintf(info.type, sizeof info.type, "array of %s", smg_gguf_type_name(key->element_type));

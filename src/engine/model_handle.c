@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "cpu/cpu.h"
+#include "engine/describe.h"
 #include "engine/engine.h"
 #include "engine/options.h"
 #include "engine/prompt.h"
@@ -76,17 +77,6 @@ static smidge_status choose_threads(int32_t wanted, int *ret_threads, smidge_err
     return SMIDGE_OK;
 }
 
-static smidge_status check_vocabulary(const smidge_model *model, smidge_error *error)
-{
-    int32_t tokens = smg_tokenizer_size(model->tokenizer);
-    if (tokens == model->model.shape.vocabulary)
-        return SMIDGE_OK;
-    return smg_error_set(error, SMIDGE_E_FORMAT, model->gguf.path,
-                         "has %" PRId32 " tokens in its vocabulary and %" PRId32 " rows in token_embd.weight "
-                         "(convert the model again)",
-                         tokens, model->model.shape.vocabulary);
-}
-
 static smidge_status open_parts(smidge_model *model, const char *path, const smidge_model_options *options,
                                 smidge_error *error)
 {
@@ -102,7 +92,7 @@ static smidge_status open_parts(smidge_model *model, const char *path, const smi
     SMG_TRY(check_memory(model, 0, 0, 0, "take a smaller model or type", error));
     SMG_TRY(smg_stop_report(&stop, path, error));
     SMG_TRY(smg_tokenizer_new(&model->gguf, &model->tokenizer, error));
-    SMG_TRY(check_vocabulary(model, error));
+    SMG_TRY(smg_describe_vocabulary(&model->model, model->tokenizer, error));
     SMG_TRY(smg_stop_report(&stop, path, error));
     return smg_pool_new(threads, &model->pool, error);
 }
@@ -151,13 +141,6 @@ void smidge_model_id(smidge_model *model, char ret_id[17])
     pthread_mutex_unlock(&model->lock);
 }
 
-static void copy_text(char *ret_text, size_t room, smg_text text)
-{
-    size_t size = text.size < room - 1 ? text.size : room - 1;
-    memcpy(ret_text, text.data, size);
-    ret_text[size] = '\0';
-}
-
 void smidge_model_describe(const smidge_model *model, smidge_model_info *ret_info)
 {
     smidge_model_info info = {
@@ -170,7 +153,7 @@ void smidge_model_describe(const smidge_model *model, smidge_model_info *ret_inf
     smg_text name = {.data = "", .size = 0};
     /* A name of another type is no reason to fail here: it stays empty. */
     (void)!smg_gguf_get_text(&model->gguf, "general.name", &name, NULL, NULL);
-    copy_text(info.name, sizeof info.name, name);
+    smg_describe_text(name, info.name, sizeof info.name);
     snprintf(info.architecture, sizeof info.architecture, "%s", model->model.shape.architecture->name);
     snprintf(info.type, sizeof info.type, "%s", smg_gguf_file_type(&model->gguf));
     snprintf(info.cpu, sizeof info.cpu, "%s", smg_cpu_path_name(model->model.kernels.cpu_mask));
