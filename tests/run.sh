@@ -124,6 +124,7 @@ say "checks of the source"
 check "layers" sh tests/check_layers.sh
 check "layers: the check itself" sh tests/check_layers_selftest.sh
 check "headers stand alone" sh tests/check_headers.sh
+check "troubleshooting" sh tests/check_troubleshooting.sh
 
 if build_step release; then
     check "symbols" sh tests/check_symbols.sh build/release

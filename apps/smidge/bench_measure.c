@@ -69,7 +69,7 @@ static smidge_status measure_speed(const bench_options *options, smidge_session 
 {
     double *prefill = calloc((size_t)options->repetitions * 2, sizeof *prefill);
     if (prefill == NULL) {
-        *error = (smidge_error){.code = SMIDGE_E_NOMEM, .where = "bench", .message = "not enough memory"};
+        *error = (smidge_error){.code = SMIDGE_E_NOMEM, .where = "bench", .message = CLI_NO_MEMORY};
         return SMIDGE_E_NOMEM;
     }
     double *decode = prefill + options->repetitions;
@@ -115,7 +115,7 @@ static smidge_status time_labels(const bench_options *options, smidge_session *s
     int32_t count = options->readings;
     double *cold = calloc((size_t)count * 2, sizeof *cold);
     if (cold == NULL) {
-        *error = (smidge_error){.code = SMIDGE_E_NOMEM, .where = "bench", .message = "not enough memory"};
+        *error = (smidge_error){.code = SMIDGE_E_NOMEM, .where = "bench", .message = CLI_NO_MEMORY};
         return SMIDGE_E_NOMEM;
     }
     double *warm = cold + count;

@@ -73,7 +73,7 @@ static void write_verdict(const bench_report *report, char *ret_text, size_t roo
         return;
     }
     const char *smaller = smaller_model(&report->model, rate);
-    snprintf(ret_text, room, "%.1f tokens/s: %s; %s%s", rate,
+    snprintf(ret_text, room, "%.1f tokens/s: %s; %s%s (see docs/troubleshooting.md, \"Slow\")", rate,
              rate < SLOW_RATE ? "too slow (under 5)" : "usable, below the 10 that are wanted",
              smaller != NULL ? "take a smaller model, such as "
                              : "no smaller model is known; take a smaller type",

@@ -234,7 +234,7 @@ char *cli_read_file(const char *path, size_t *ret_size)
             room = room == 0 ? 65536 : room * 2;
             char *grown = realloc(text, room);
             if (grown == NULL) {
-                why = "not enough memory to read it";
+                why = CLI_NO_MEMORY;
                 break;
             }
             text = grown;

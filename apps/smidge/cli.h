@@ -12,6 +12,10 @@
 /* Exit statuses, as documented in --help. */
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_DEADLINE = 3, EXIT_ABSTAINED = 4, EXIT_NO_FIT = 5 };
 
+/* For what the program itself could not allocate. */
+#define CLI_NO_MEMORY                                                                                        \
+    "not enough memory (close other programs; see docs/troubleshooting.md, \"Out of memory\")"
+
 typedef enum cli_kind {
     CLI_FLAG,    /* bool */
     CLI_INT,     /* int32_t */

@@ -48,7 +48,7 @@ static int tokenize(const char *path, const char *text, size_t size, const token
         return cli_fail(&error);
     int32_t *ids = calloc(count, sizeof *ids);
     if (ids == NULL) {
-        cli_complain("tokenize", "not enough memory for %zu tokens", count);
+        cli_complain("tokenize", "%s", CLI_NO_MEMORY);
         return EXIT_FAILED;
     }
     smidge_status status = smidge_file_tokenize(file, &span, 1, ids, count, &count, &error);

@@ -1,6 +1,7 @@
 #include "base/error.h"
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -25,6 +26,44 @@ static void copy_where(char *ret_where, size_t room, const char *where)
     memcpy(ret_where + 3, where + length - (room - 4), room - 3);
 }
 
+#define GUIDE "docs/troubleshooting.md"
+
+void smg_error_see(smidge_error *error, const char *section)
+{
+    if (error == NULL || strstr(error->message, GUIDE) != NULL)
+        return;
+    size_t at = strlen(error->message);
+    bool advised = at > 0 && error->message[at - 1] == ')';
+    char see[96];
+    snprintf(see, sizeof see, "%ssee " GUIDE ", \"%s\")", advised ? "; " : " (", section);
+    at -= advised ? 1 : 0;
+    size_t most = sizeof error->message - 1 - strlen(see);
+    if (at > most) {
+        /* A long name from a file leaves no room: less of the rest, but no half of a character. */
+        for (at = most; at > 0 && ((unsigned char)error->message[at] & 0xC0) == 0x80;)
+            at--;
+    }
+    memcpy(error->message + at, see, strlen(see) + 1);
+}
+
+/* For codes that always mean the same section; NULL for the others. */
+static const char *section_of(smidge_status code)
+{
+    switch (code) {
+    case SMIDGE_E_NOMEM:
+    case SMIDGE_E_NO_FIT:
+        return SMG_SECTION_MEMORY;
+    case SMIDGE_E_CONTEXT:
+        return SMG_SECTION_CONTEXT;
+    case SMIDGE_E_DEADLINE:
+        return SMG_SECTION_TIMEOUTS;
+    case SMIDGE_E_MODEL:
+        return SMG_SECTION_GARBLED;
+    default:
+        return NULL;
+    }
+}
+
 void smg_error_fill(smidge_error *error, smidge_status code, const char *where, const char *format, ...)
 {
     if (error == NULL)
@@ -37,6 +76,9 @@ void smg_error_fill(smidge_error *error, smidge_status code, const char *where, 
     va_end(arguments);
     make_plain(error->where);
     make_plain(error->message);
+    const char *section = section_of(code);
+    if (section != NULL)
+        smg_error_see(error, section);
 }
 
 void smg_error_fill_no_memory(smidge_error *error, const char *where, size_t bytes)

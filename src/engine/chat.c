@@ -58,8 +58,12 @@ static smidge_status choose(const smidge_model *model, const smidge_chat_options
         *ret_template = *ret_own;
         return SMIDGE_OK;
     }
-    if (options->template_name == NULL)
-        return recognize(model, ret_template, error);
+    if (options->template_name == NULL) {
+        smidge_status status = recognize(model, ret_template, error);
+        if (status != SMIDGE_OK)
+            smg_error_see(error, SMG_SECTION_TEMPLATES);
+        return status;
+    }
     *ret_template = smg_chat_find(options->template_name);
     if (*ret_template == NULL)
         return smg_error_set(error, SMIDGE_E_INVALID, "template",

@@ -21,3 +21,10 @@ smidge_status smg_describe_vocabulary(const smg_model *model, const smg_tokenize
                          " rows in token_embd.weight (convert the model again)",
                          tokens, model->shape.vocabulary);
 }
+
+smidge_status smg_describe_refusal(smidge_status status, smidge_error *error)
+{
+    if (status == SMIDGE_E_FORMAT || status == SMIDGE_E_UNSUPPORTED)
+        smg_error_see(error, SMG_SECTION_FILES);
+    return status;
+}

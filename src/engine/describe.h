@@ -12,4 +12,7 @@ void smg_describe_text(smg_text text, char *ret_text, size_t room);
 smidge_status smg_describe_vocabulary(const smg_model *model, const smg_tokenizer *tokenizer,
                                       smidge_error *error) SMG_MUST_CHECK;
 
+/* Hands `status` on; where it says that the file cannot be used, `error` names the section about such files. */
+smidge_status smg_describe_refusal(smidge_status status, smidge_error *error) SMG_MUST_CHECK;
+
 #endif

@@ -26,7 +26,7 @@ smidge_status smidge_file_open(const char *path, smidge_file **ret_file, smidge_
     smidge_file *file = smg_alloc(sizeof *file);
     if (file == NULL)
         return smg_error_no_memory(error, path, sizeof *file);
-    smidge_status status = smg_gguf_open(path, &file->gguf, error);
+    smidge_status status = smg_describe_refusal(smg_gguf_open(path, &file->gguf, error), error);
     if (status != SMIDGE_OK) {
         smg_free(file);
         return status;
@@ -48,15 +48,17 @@ void smidge_file_close(smidge_file *file)
 
 static smidge_status need_tokenizer(smidge_file *file, smidge_error *error)
 {
-    return file->tokenizer != NULL ? SMIDGE_OK : smg_tokenizer_new(&file->gguf, &file->tokenizer, error);
+    if (file->tokenizer != NULL)
+        return SMIDGE_OK;
+    return smg_describe_refusal(smg_tokenizer_new(&file->gguf, &file->tokenizer, error), error);
 }
 
 smidge_status smidge_file_check(smidge_file *file, smidge_error *error)
 {
     SMG_CLEANUP(smg_model_done) smg_model model = {0};
-    SMG_TRY(smg_model_load(&file->gguf, 0, &model, error));
+    SMG_TRY(smg_describe_refusal(smg_model_load(&file->gguf, 0, &model, error), error));
     SMG_TRY(need_tokenizer(file, error));
-    return smg_describe_vocabulary(&model, file->tokenizer, error);
+    return smg_describe_refusal(smg_describe_vocabulary(&model, file->tokenizer, error), error);
 }
 
 /* Rows are decoded a piece at a time, so that no tensor is too long for the buffer. */
@@ -85,12 +87,13 @@ smidge_status smidge_file_verify(smidge_file *file, smidge_error *error)
 {
     for (uint64_t i = 0; i < file->gguf.tensor_count; i++) {
         const smg_gguf_tensor *tensor = &file->gguf.tensors[i];
-        if (!all_finite(tensor))
-            return smg_error_set(
-                error, SMIDGE_E_FORMAT, file->gguf.path,
-                "tensor %.*s holds something that is not a finite number: the file is damaged "
-                "(download or convert it again)",
-                (int)tensor->name.size, tensor->name.data);
+        if (all_finite(tensor))
+            continue;
+        smg_error_fill(error, SMIDGE_E_FORMAT, file->gguf.path,
+                       "tensor %.*s holds something that is not a finite number: the file is damaged "
+                       "(download or convert it again)",
+                       (int)tensor->name.size, tensor->name.data);
+        return smg_describe_refusal(SMIDGE_E_FORMAT, error);
     }
     return SMIDGE_OK;
 }

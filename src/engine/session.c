@@ -39,12 +39,14 @@ static smidge_status complete_options(const smidge_model *model, const smidge_se
         options.context = most < DEFAULT_CONTEXT ? most : DEFAULT_CONTEXT;
     if (options.context < 1)
         return bad_option(error, "context", options.context, 1, most);
-    if (options.context > most)
-        return smg_error_set(error, SMIDGE_E_INVALID, "context",
-                             "%" PRId32 " tokens are more than the %" PRId32
-                             " that this model was trained for "
-                             "(shorten the prompt or the answer)",
-                             options.context, most);
+    if (options.context > most) {
+        smg_error_fill(error, SMIDGE_E_INVALID, "context",
+                       "%" PRId32 " tokens are more than the %" PRId32
+                       " that this model was trained for (shorten the prompt or the answer)",
+                       options.context, most);
+        smg_error_see(error, SMG_SECTION_CONTEXT);
+        return SMIDGE_E_INVALID;
+    }
     if (options.batch == 0)
         options.batch = DEFAULT_BATCH;
     if (options.batch < 1 || options.batch > MAX_BATCH)

@@ -198,5 +198,8 @@ smidge_status smidge_prefix_load(smidge_model *model, const char *path, smidge_p
 {
     SMG_CLEANUP(smg_file_close) smg_file file = {0};
     SMG_TRY(smg_file_open(path, &file, error));
-    return smg_snapshot_parse(model, file.data, file.size, path, ret_prefix, error);
+    smidge_status status = smg_snapshot_parse(model, file.data, file.size, path, ret_prefix, error);
+    if (status == SMIDGE_E_FORMAT || status == SMIDGE_E_INVALID)
+        smg_error_see(error, SMG_SECTION_PREFIXES);
+    return status;
 }

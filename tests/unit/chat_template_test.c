@@ -296,6 +296,7 @@ static void refusals_say_what_was_seen(void **state)
         {"{{ '<|im_start|>' + '<|im_sep|>' }}", "looks like Phi-4's"},
         {"[SYSTEM_PROMPT]{{ x }} [INST]", "looks like Mistral's v7"},
         {"{{ '<|im_start|>' }}", "looks like a variant of ChatML"},
+        {"{{ '[INST]' }}", "looks like a variant of Mistral's or Llama 2's"}, /* the longest */
         {"{{ messages }}\n[31m", "begins with \"{{ messages }}\""},
         {"", "begins with \"\""},
         {"{{ '", "begins with"},
@@ -308,7 +309,10 @@ static void refusals_say_what_was_seen(void **state)
         assert_int_equal(smg_chat_recognize(jinja, &chat, &error), SMIDGE_E_UNSUPPORTED);
         if (strstr(error.message, cases[i][1]) == NULL)
             fail_msg("\"%s\" is not in: %s", cases[i][1], error.message);
-        assert_non_null(strstr(error.message, "zephyr; or write one with --template FILE)"));
+        smg_error_see(&error, SMG_SECTION_TEMPLATES);
+        assert_non_null(strstr(error.message,
+                               "zephyr; or write one with --template FILE; see docs/troubleshooting.md, "
+                               "\"Chat templates\")"));
     }
     char *large = calloc(1, SMG_CHAT_MAX_JINJA + 1);
     assert_non_null(large);

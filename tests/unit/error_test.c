@@ -1,5 +1,6 @@
 #include "base/error.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "test_support.h"
@@ -53,6 +54,67 @@ static void test_a_long_message_is_cut(void **state)
     assert_int_equal(strlen(error.message), sizeof error.message - 1);
 }
 
+static void test_some_codes_name_their_section(void **state)
+{
+    (void)state;
+    static const struct {
+        smidge_status code;
+        const char *section;
+    } cases[] = {
+        {SMIDGE_E_NOMEM, SMG_SECTION_MEMORY},      {SMIDGE_E_NO_FIT, SMG_SECTION_MEMORY},
+        {SMIDGE_E_CONTEXT, SMG_SECTION_CONTEXT},   {SMIDGE_E_MODEL, SMG_SECTION_GARBLED},
+        {SMIDGE_E_DEADLINE, SMG_SECTION_TIMEOUTS},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        smidge_error error;
+        char expected[200];
+        snprintf(expected, sizeof expected, "why (do this; see docs/troubleshooting.md, \"%s\")",
+                 cases[i].section);
+        (void)smg_error_set(&error, cases[i].code, "x", "%s", "why (do this)");
+        assert_string_equal(error.message, expected);
+        snprintf(expected, sizeof expected, "why (see docs/troubleshooting.md, \"%s\")", cases[i].section);
+        (void)smg_error_set(&error, cases[i].code, "x", "why");
+        assert_string_equal(error.message, expected);
+        smg_error_see(&error, SMG_SECTION_FILES); /* the first one stays */
+        assert_string_equal(error.message, expected);
+    }
+}
+
+static void test_other_codes_are_told_their_section(void **state)
+{
+    (void)state;
+    smidge_error error;
+    (void)smg_error_set(&error, SMIDGE_E_FORMAT, "x", "why (do this)");
+    assert_string_equal(error.message, "why (do this)");
+    smg_error_see(&error, SMG_SECTION_FILES);
+    assert_string_equal(error.message,
+                        "why (do this; see docs/troubleshooting.md, \"Model files that do not open\")");
+    smg_error_see(NULL, SMG_SECTION_FILES);
+}
+
+/* However long the rest, the section is whole, and no character before it is cut in two. */
+static void test_a_section_is_never_cut(void **state)
+{
+    (void)state;
+    static const char see[] = "see docs/troubleshooting.md, \"Garbled or repeated output\")";
+    smidge_error error;
+    char text[600];
+    for (size_t length = 380; length < sizeof text - 2; length++) {
+        for (size_t i = 0; i < length; i++)
+            text[i] = (length - i) % 2 == 0 ? '\xC3' : '\xA4';
+        text[length] = '\0';
+        (void)smg_error_set(&error, SMIDGE_E_MODEL, "x", "%s (%s)", text, "do this");
+        size_t size = strlen(error.message);
+        assert_true(size < sizeof error.message && size > sizeof see);
+        const char *at = error.message + size - (sizeof see - 1);
+        assert_string_equal(at, see);
+        at -= 2; /* of "; " or " (" */
+        while (at > error.message && (unsigned char)at[-1] < 0x80)
+            at--;
+        assert_int_equal((unsigned char)at[-1], 0xA4);
+    }
+}
+
 /* What a file or a sensor calls itself must not end the line or talk to the terminal. */
 static void test_a_message_is_one_line_of_plain_text(void **state)
 {
@@ -89,6 +151,9 @@ int main(void)
         cmocka_unit_test(test_nobody_has_to_listen),
         cmocka_unit_test(test_a_long_path_keeps_its_file_name),
         cmocka_unit_test(test_a_long_message_is_cut),
+        cmocka_unit_test(test_some_codes_name_their_section),
+        cmocka_unit_test(test_other_codes_are_told_their_section),
+        cmocka_unit_test(test_a_section_is_never_cut),
         cmocka_unit_test(test_a_message_is_one_line_of_plain_text),
         cmocka_unit_test(test_statuses_have_names_of_their_own),
     };

@@ -287,7 +287,8 @@ static smidge_status check(uint64_t bytes, uint64_t held, const smg_memory_limit
     assert_int_equal(status, SMIDGE_E_NO_FIT);
     assert_int_equal(error->code, SMIDGE_E_NO_FIT);
     assert_string_equal(error->where, "model.gguf");
-    assert_non_null(strstr(error->message, "(take a smaller one)"));
+    assert_non_null(
+        strstr(error->message, "(take a smaller one; see docs/troubleshooting.md, \"Out of memory\")"));
     return status;
 }
 
@@ -385,9 +386,28 @@ static void test_the_message_carries_the_numbers(void **state)
     assert_int_equal(status, SMIDGE_E_NO_FIT);
     static const char *const words[] = {"needs 328.5 MiB",   "weights 300.0",  "KV cache 20.0",
                                         "scratch 5.5",       "vocabulary 3.0", "280.0 MiB",
-                                        "(-c 128 would fit)"};
+                                        "(-c 128 would fit;"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         assert_non_null(strstr(error.message, words[i]));
+}
+
+/* Nothing of it is lost even with the largest numbers and the longest advice that a session gives. */
+static void test_the_longest_message_is_whole(void **state)
+{
+    (void)state;
+    const smg_memory_need need = {.weights = UINT64_MAX,
+                                  .kv = UINT64_MAX,
+                                  .scratch = UINT64_MAX,
+                                  .vocabulary = UINT64_MAX};
+    smg_memory_limits limits = roomy();
+    limits.cgroup = UINT64_MAX - 1;
+    static const char advice[] = "take a context below 2147483647, kv type q8_0, or a smaller model or type";
+    smidge_error error;
+    assert_int_equal(smg_memory_check(&need, 0, &limits, false, "m", advice, &error), SMIDGE_E_NO_FIT);
+    assert_non_null(
+        strstr(error.message, "what the control group leaves is 17592186044416.0 MiB (take a context"));
+    assert_non_null(
+        strstr(error.message, "smaller model or type; see docs/troubleshooting.md, \"Out of memory\")"));
 }
 
 static void test_a_need_beyond_all_numbers_does_not_fit(void **state)
@@ -424,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_each_limit_binds),
         cmocka_unit_test(test_what_is_held_counts_once),
         cmocka_unit_test(test_the_message_carries_the_numbers),
+        cmocka_unit_test(test_the_longest_message_is_whole),
         cmocka_unit_test(test_a_need_beyond_all_numbers_does_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -85,6 +85,8 @@ static void refuse(smidge_model *model, const char *path, smidge_status expected
     assert_null(prefix);
     if (strstr(error.message, why) == NULL)
         fail_msg("\"%s\" does not say \"%s\"", error.message, why);
+    if (expected == SMIDGE_E_INVALID || expected == SMIDGE_E_FORMAT)
+        assert_non_null(strstr(error.message, "; see docs/troubleshooting.md, \"Stale saved prefixes\")"));
     assert_int_equal(smg_alloc_live_blocks(), before);
     assert_int_equal(model->session_bytes, bytes);
 }

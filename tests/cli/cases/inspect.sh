@@ -20,7 +20,10 @@ size=$(wc -c <damaged.gguf)
 printf '\377\377\377\177' | dd of=damaged.gguf bs=1 seek=$((size - 400)) conv=notrunc 2>/dev/null
 smidge inspect damaged.gguf --verify
 expect_status 1
-expect_err_match 'holds something that is not a finite number'
+expect_err_match 'holds something that is not a finite number.*; see .*, "Model files that do not open"\)$'
+smidge run -m damaged.gguf -p x -n 4 --no-display-prompt
+expect_status 1
+expect_one_error 'damaged.gguf: computed something that is not a number .*; see .*, "Garbled or repeated output"\)$'
 
 need_fixture tokenizers/ggml-vocab-llama-bpe.gguf
 smidge inspect "$FIXTURE" --json

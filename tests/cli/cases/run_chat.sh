@@ -4,7 +4,7 @@ need_fixture models/stories260K/stories260K.gguf
 smidge run -m "$FIXTURE" --chat -p "Hello" -n 4
 expect_status 1
 expect_no_out
-expect_one_error 'has no chat template'
+expect_one_error 'has no chat template.*; see docs/troubleshooting.md, "Chat templates"\)$'
 smidge run -m "$FIXTURE" --chat --template chatml -p "Hello" -n 8 --temp 0
 expect_status 0
 smidge run -m "$FIXTURE" --chat --template nonsense -p "Hello" -n 4
