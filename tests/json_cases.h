@@ -69,6 +69,14 @@ static const char *const json_cases[] = {
 };
 #define JSON_CASES (sizeof(json_cases) / sizeof(json_cases[0]))
 
+/* Tokens that JSON likes, and some that tempt: across the end of a string, of a number, of the object. */
+static const char *const json_tokens[] = {
+    "{\"",       "\":",  "\",\"", "\"}",  "},",     "}}",  "\":\"",  "\":{",   "10",   "100",
+    "00",        "0.",   ".5",    "-1",   "999999", "99",  "12",     "\\\"",   "\"\"", "\\\\",
+    "\\n",       "true", "false", "null", "tr",     ",\"", "norma",  "\"fire", "kit",  "kitchen",
+    "bath\",\"", "0,\"", "0}",    "0}x",  "5.",     ".0",  "\"\\\"", "-",      "--",
+};
+
 /* Compact, no control characters, and each number is an integer or a plain decimal without -0. */
 static inline bool json_text_is_plain(const char *text, size_t size)
 {

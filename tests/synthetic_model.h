@@ -30,6 +30,8 @@ typedef struct synthetic_shape {
     int32_t window; /* 0: none */
     bool bpe;       /* tiny_vocabulary.h's byte-level BPE instead of its SentencePiece vocabulary */
     uint64_t seed;
+    const char *const *extra_tokens; /* in the vocabulary besides; may be NULL */
+    size_t extra_count;
 } synthetic_shape;
 
 typedef struct synthetic_file {
@@ -179,9 +181,11 @@ static inline void synthetic_begin(gguf_builder *b, const synthetic_shape *shape
 {
     if (shape->bpe) {
         tiny_bpe_tokens(tokens);
+        tiny_add_missing(tokens, shape->extra_tokens, shape->extra_count);
         tiny_begin_bpe(b, tokens, "gpt-2");
     } else {
         tiny_spm_tokens(tokens);
+        tiny_add_missing(tokens, shape->extra_tokens, shape->extra_count);
         tiny_begin_spm(b, tokens);
         gguf_add_u32(b, "tokenizer.ggml.bos_token_id", TINY_BOS);
         gguf_add_u32(b, "tokenizer.ggml.eos_token_id", TINY_EOS);

@@ -35,6 +35,18 @@ static inline void tiny_add(tiny_tokens *t, const char *name, int32_t type, floa
     t->scores[t->count++] = score;
 }
 
+/* Those of the names that are not there yet, as pieces that merges prefer to none. */
+static inline void tiny_add_missing(tiny_tokens *t, const char *const *names, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        bool known = false;
+        for (size_t j = 0; j < t->count; j++)
+            known = known || strcmp(t->texts[j], names[i]) == 0;
+        if (!known)
+            tiny_add(t, names[i], 1, -300.0f);
+    }
+}
+
 static inline void tiny_add_specials(tiny_tokens *t)
 {
     tiny_add(t, "<unk>", 2, 0.0f);

@@ -53,7 +53,7 @@ typedef enum smidge_status {
 typedef struct smidge_error {
     smidge_status code;
     char where[160];   /* what it is about: a file, a flag, a part of the library */
-    char message[480]; /* why, and in parentheses what to do next */
+    char message[480]; /* why, and in parentheses what to do next, and a section of docs/troubleshooting.md */
 } smidge_error;
 
 /* A status's name, "deadline" for SMIDGE_E_DEADLINE; never NULL, static. */
@@ -231,6 +231,27 @@ SMIDGE_API smidge_status smidge_prefix_save(const smidge_prefix *prefix, const c
 SMIDGE_API smidge_status smidge_prefix_load(smidge_model *model, const char *path, smidge_prefix **ret_prefix,
                                             smidge_error *error) SMIDGE_MUST_CHECK;
 
+/* ---- JSON answers --------------------------------------------------------------------------------------- */
+
+/* A JSON schema, compiled for one model's vocabulary: see docs/json.md for what it may say. Answers are one flat object
+ * in compact form, its keys in the order of the schema; values are enums, constants, booleans, strings and numbers,
+ * all of them bounded. */
+typedef struct smidge_schema smidge_schema;
+
+/* `text` is the schema, `size` bytes of JSON. The model must stay open while the schema is used; the first schema of a
+ * model sorts its vocabulary, which all others use. Errors: INVALID (no JSON, or it contradicts itself), UNSUPPORTED
+ * (names what it asks for and cannot be kept, or a vocabulary that cannot spell JSON), NOMEM. */
+SMIDGE_API smidge_status smidge_schema_new(smidge_model *model, const char *text, size_t size,
+                                           smidge_schema **ret_schema, smidge_error *error) SMIDGE_MUST_CHECK;
+/* Takes NULL. */
+SMIDGE_API void smidge_schema_free(smidge_schema *schema);
+/* No answer has more tokens (or bytes): what the context must hold behind the prompt. */
+SMIDGE_API int32_t smidge_schema_max_tokens(const smidge_schema *schema);
+SMIDGE_API int32_t smidge_schema_keys(const smidge_schema *schema);
+/* The name of a key, 0 to smidge_schema_keys - 1, in the order of the schema; "" for other numbers. Valid as long as
+ * the schema. */
+SMIDGE_API const char *smidge_schema_key(const smidge_schema *schema, int32_t key);
+
 /* ---- Generating text --------------------------------------------------------------------------------- */
 
 /* Whole UTF-8 characters as they come; `text` is not terminated. Not 0: stop. */
@@ -250,6 +271,9 @@ typedef struct smidge_generate_options {
     int64_t deadline_ns;    /* 0: none */
     smidge_text_fn on_text; /* may be NULL */
     void *user;
+    /* Or NULL. The answer is an object of this schema, which comes in one call of on_text when it is complete, or
+     * not at all. The schema bounds it: max_tokens, ignore_end and the repeat penalty mean nothing then. */
+    const smidge_schema *schema;
 } smidge_generate_options;
 
 SMIDGE_API void smidge_generate_options_init(smidge_generate_options *options);
@@ -269,10 +293,17 @@ typedef struct smidge_generate_result {
     int32_t tokens;        /* generated */
     int64_t prefill_ns;
     int64_t decode_ns; /* of all tokens after the first */
+    int32_t
+        forced_tokens; /* of those generated, that the schema left no choice about: they go through the model in
+                              batches, and those at the end not at all */
+    double *
+        key_confidences; /* in: room for one number a key of the schema, or NULL; out: the product of what the model
+                                gave to each choice in the key's value, of all that was allowed there; 1 where there
+                                was none, -1 for a key that the answer leaves out */
 } smidge_generate_result;
 
-/* Continues the prompt. The context must hold prompt and max_tokens: nothing is ever cut off silently.
- * `ret_result` (may be NULL; size set) is filled even on failure, with what was reached.
+/* Continues the prompt. The context must hold prompt and max_tokens (or what the schema allows): nothing is ever cut off
+ * silently. `ret_result` (may be NULL; size set) is filled even on failure, with what was reached.
  * Errors: INVALID, CONTEXT, DEADLINE, CANCELLED, MODEL, NOMEM. */
 SMIDGE_API smidge_status smidge_generate(smidge_session *session, const smidge_span *spans, size_t span_count,
                                          const smidge_generate_options *options,

@@ -89,12 +89,16 @@ static smidge_status add_quoted(reader *read, int32_t *at, const char *text, siz
     SMG_TRY(add_byte(read, at, '"', keys));
     for (size_t i = 0; i < size; i++) {
         uint8_t byte = (uint8_t)text[i];
+        if (smg_json_is_vacant(byte))
+            return REFUSE(
+                read, SMIDGE_E_UNSUPPORTED,
+                "has a character between U+40000 and U+BFFFF, where Unicode has none (take it out)");
         const char *letter = byte != 0 ? strchr(named, byte) : NULL;
         char escape[8];
         if (letter != NULL) {
             snprintf(escape, sizeof(escape), "\\%c", letters[letter - named]);
             SMG_TRY(add_plain(read, at, escape, keys));
-        } else if (byte < 0x20) {
+        } else if (byte < 0x20 || byte == 0x7F) {
             snprintf(escape, sizeof(escape), "\\u%04x", byte);
             SMG_TRY(add_plain(read, at, escape, keys));
         } else {

@@ -112,10 +112,10 @@ static bool step_word(const smg_json_shape *shape, smg_json_state *state, uint8_
 }
 
 /* What may follow the first byte of a character: no overlong forms, no surrogates, nothing beyond U+10FFFF
- * (Unicode, table 3-7), and no control characters (U+0080 to U+009F). */
+ * (Unicode, table 3-7), no control characters (U+0080 to U+009F), and nothing of the planes 4 to 11. */
 static bool begin_character(smg_json_state *state, uint8_t byte)
 {
-    if (byte < 0xC2 || byte > 0xF4)
+    if (byte < 0xC2 || byte > 0xF4 || smg_json_is_vacant(byte))
         return false;
     state->pending = byte >= 0xF0 ? 3 : byte >= 0xE0 ? 2 : 1;
     state->low = byte == 0xC2 || byte == 0xE0 ? 0xA0 : byte == 0xF0 ? 0x90 : 0x80;
@@ -309,6 +309,12 @@ int32_t smg_json_key(const smg_json_shape *shape, const smg_json_state *state)
     (void)shape;
     bool unsettled = state->phase >= PHASE_WORD && state->phase <= PHASE_NUMBER;
     return unsettled ? state->key : -1;
+}
+
+int32_t smg_json_begun(const smg_json_shape *shape, const smg_json_state *state)
+{
+    (void)shape;
+    return state->key;
 }
 
 int32_t smg_json_string_room(const smg_json_shape *shape, const smg_json_state *state)

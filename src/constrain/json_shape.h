@@ -6,9 +6,9 @@
  * deterministic, and from every state that it can reach, a complete object can be reached: there are no
  * dead ends.
  *
- * - Names and listed values are spelled in one way: escaped where JSON demands it, and nowhere else.
+ * - Names and listed values are spelled in one way: escaped where JSON demands it, DEL too, and nowhere else.
  * - Strings hold no control characters (neither C0, DEL nor C1), escape only \" and \\, and are valid
- *   UTF-8. Their length is counted in code points.
+ *   UTF-8 without the planes 4 to 11, which are empty. Their length is counted in code points.
  * - Numbers are plain decimals, [-]digits[.digits], without exponent, superfluous leading zeros or -0,
  *   between their bounds (inclusive), with at most so many decimals as `multipleOf` has (3 where it is
  *   absent). Zeros may end a fraction: a model that means 21.0 must not be pushed to 21.1 once it has
@@ -78,5 +78,7 @@ size_t smg_json_left_bytes(const smg_json_shape *shape, const smg_json_state *st
 /* The key whose value is begun and not settled yet; -1 elsewhere. What is chosen in such a state is a choice
  * about this key's value (the end of a number belongs to it, the comma behind a closed string does not). */
 int32_t smg_json_key(const smg_json_shape *shape, const smg_json_state *state);
+/* The key whose value was begun last, settled or not; -1 before the first. */
+int32_t smg_json_begun(const smg_json_shape *shape, const smg_json_state *state);
 
 #endif

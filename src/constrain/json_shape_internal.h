@@ -44,6 +44,12 @@ struct smg_json_shape {
     bool may_close[SMG_JSON_KEYS_MAX + 1]; /* the object may end there */
 };
 
+/* Begins characters of the planes 4 to 11 only, where Unicode has none: some vocabularies cannot spell these bytes. */
+static inline bool smg_json_is_vacant(uint8_t byte)
+{
+    return byte == 0xF1 || byte == 0xF2;
+}
+
 /* The child for this byte, or 0. */
 int32_t smg_json_child(const smg_json_node *nodes, int32_t parent, uint8_t byte);
 bool smg_json_step(const smg_json_shape *shape, smg_json_state *state, uint8_t byte);

@@ -179,7 +179,8 @@ static bool fill_sets(smg_token_filter *filter, const entry *entries, size_t cou
 static smidge_status check_bytes(const bool *single, smidge_error *error)
 {
     for (int byte = 0x20; byte <= 0xF4; byte++) {
-        if (!single[byte] && byte != 0x7F && byte != 0xC0 && byte != 0xC1)
+        bool needed = byte != 0x7F && byte != 0xC0 && byte != 0xC1 && !smg_json_is_vacant((uint8_t)byte);
+        if (needed && !single[byte])
             return smg_error_set(
                 error, SMIDGE_E_UNSUPPORTED, "vocabulary",
                 "it has no token for the byte 0x%02X alone, which JSON answers need (use another "

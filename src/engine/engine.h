@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/thread.h"
 #include "constrain/labels.h"
+#include "constrain/token_filter.h"
 #include "fit/memory.h"
 #include "model/forward.h"
 #include "token/tokenizer.h"
@@ -25,9 +26,10 @@ struct smidge_model {
     uint64_t memory_limit;
     bool force;
     uint64_t vocabulary_bytes;
-    pthread_mutex_t lock;   /* guards what follows */
-    uint64_t session_bytes; /* of all sessions and prefixes */
-    uint64_t id;            /* 0: not computed yet */
+    pthread_mutex_t lock;     /* guards what follows */
+    uint64_t session_bytes;   /* of all sessions and prefixes */
+    uint64_t id;              /* 0: not computed yet */
+    smg_token_filter *filter; /* NULL until the first schema */
 };
 
 struct smidge_prefix {
@@ -62,7 +64,16 @@ struct smidge_labels {
     smg_labels automaton;
 };
 
+struct smidge_schema {
+    const smidge_model *model;
+    const smg_token_filter *filter;
+    smg_json_shape *shape;
+};
+
 /* ---- model_handle.c */
+
+/* The failure of logits that are not numbers. */
+smidge_status smg_engine_bad_logits(const smidge_model *model, smidge_error *error) SMG_MUST_CHECK;
 
 /* Counts `bytes` more for a session or prefix, or refuses them. `kv` of them are KV cache. */
 smidge_status smg_engine_reserve(smidge_model *model, uint64_t kv, uint64_t bytes, const char *advice,
@@ -100,8 +111,9 @@ smidge_status smg_snapshot_parse(smidge_model *model, const uint8_t *data, size_
  * stay. */
 smidge_status smg_session_prefill(smidge_session *session, const int32_t *ids, int32_t count, bool wanted,
                                   const smg_stop *stop, int32_t *ret_cached) SMG_MUST_CHECK;
-/* One more token; its logits in session->logits. */
-smidge_status smg_session_decode(smidge_session *session, int32_t id, const smg_stop *stop) SMG_MUST_CHECK;
+/* `count` more tokens; the logits of the last in session->logits. */
+smidge_status smg_session_decode(smidge_session *session, const int32_t *ids, int32_t count,
+                                 const smg_stop *stop) SMG_MUST_CHECK;
 
 /* The list of what a token of this session attends to; returns how many segments. */
 int32_t smg_session_segments(smidge_session *session, smg_segment ret_segments[2]);

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/clock.h"
 #include "engine/engine.h"
+#include "engine/json_answer.h"
 #include "engine/options.h"
 #include "engine/prompt.h"
 #include "engine/sampler.h"
@@ -80,10 +81,7 @@ static smidge_status step(generation *run, int32_t *ret_id)
     int32_t id = smg_sampler_choose(&run->sampler, session->logits, session->model->model.shape.vocabulary,
                                     session->ids, session->count, session->candidates);
     if (id < 0)
-        return smg_error_set(
-            run->error, SMIDGE_E_MODEL, session->model->gguf.path,
-            "computed something that is not a number (the file may be damaged: smidge inspect "
-            "--verify)");
+        return smg_engine_bad_logits(session->model, run->error);
     if (smg_tokenizer_is_end(session->model->tokenizer, id) && run->options.ignore_end == 0) {
         run->result.finish = SMIDGE_FINISH_END;
         return SMIDGE_OK;
@@ -110,30 +108,90 @@ static smidge_status generate(generation *run, const int32_t *ids, int32_t count
         run->result.decode_ns = smg_clock_now() - prefilled;
         if (run->result.finish != SMIDGE_FINISH_NONE)
             return SMIDGE_OK;
-        SMG_TRY(smg_session_decode(session, id, &run->stop));
+        SMG_TRY(smg_session_decode(session, &id, 1, &run->stop));
     }
+}
+
+/* What must be at the front of the answer goes through the model with the prompt; the end of it does not at all. `ids` has
+ * room for the longest answer behind the prompt's `count`. */
+static smidge_status fill_in(generation *run, smg_json_answer *answer, int32_t *ids, int32_t count)
+{
+    smidge_session *session = run->session;
+    int64_t started = smg_clock_now();
+    memcpy(ids + count, answer->tokens, (size_t)answer->count * sizeof *ids);
+    bool wanted = !smg_json_answer_complete(answer);
+    int32_t cached = 0;
+    SMG_TRY(smg_session_prefill(session, ids, count + answer->count, wanted, &run->stop, &cached));
+    run->result.cached_tokens = cached < count ? cached : count;
+    int64_t prefilled = smg_clock_now();
+    run->result.prefill_ns = prefilled - started;
+    while (!smg_json_answer_complete(answer)) {
+        int32_t from = answer->count;
+        if (!smg_json_answer_step(answer, &run->sampler, session->logits, session->candidates))
+            return smg_engine_bad_logits(session->model, run->error);
+        run->result.decode_ns = smg_clock_now() - prefilled;
+        if (!smg_json_answer_complete(answer))
+            SMG_TRY(smg_session_decode(session, answer->tokens + from, answer->count - from, &run->stop));
+    }
+    run->result.finish = SMIDGE_FINISH_END;
+    return SMIDGE_OK;
+}
+
+static void answer_cleanup(smg_json_answer *answer)
+{
+    smg_json_answer_done(answer);
+}
+
+/* The object, as a whole or not at all. */
+static smidge_status generate_json(generation *run, const int32_t *ids, int32_t count)
+{
+    const smidge_schema *schema = run->options.schema;
+    size_t room = (size_t)count + (size_t)smidge_schema_max_tokens(schema);
+    SMG_CLEANUP(smg_free_ptr) int32_t *all = smg_alloc_array(room, sizeof *all);
+    if (all == NULL)
+        return smg_error_no_memory(run->error, "prompt", room * sizeof *all);
+    memcpy(all, ids, (size_t)count * sizeof *all);
+    SMG_CLEANUP(answer_cleanup) smg_json_answer answer = {0};
+    SMG_TRY(smg_json_answer_init(&answer, schema, run->result.key_confidences, run->error));
+    smidge_status status = fill_in(run, &answer, all, count);
+    run->result.tokens = answer.count;
+    run->result.forced_tokens = answer.forced;
+    SMG_TRY(status);
+    if (run->options.on_text != NULL &&
+        run->options.on_text(run->options.user, answer.text, (size_t)answer.size) != 0)
+        run->result.finish = SMIDGE_FINISH_STOPPED;
+    return SMIDGE_OK;
 }
 
 static smidge_status check_context(const generation *run, size_t count)
 {
+    const smidge_schema *schema = run->options.schema;
     int32_t context = run->session->options.context;
-    if (count + (size_t)run->options.max_tokens <= (size_t)context)
+    int32_t answer = schema != NULL ? smidge_schema_max_tokens(schema) : run->options.max_tokens;
+    if (count + (size_t)answer <= (size_t)context)
         return SMIDGE_OK;
     return smg_error_set(run->error, SMIDGE_E_CONTEXT, "prompt",
                          "%zu tokens and an answer of up to %" PRId32 " do not fit the context of %" PRId32
-                         " (shorten the prompt, ask for fewer tokens or take a larger context)",
-                         count, run->options.max_tokens, context);
+                         " (shorten %s, or take a larger context)",
+                         count, answer, context,
+                         schema != NULL ? "the prompt or the schema's strings"
+                                        : "the prompt, ask for fewer tokens");
 }
 
 static smidge_status run_generation(generation *run, const smidge_span *spans, size_t span_count)
 {
     SMG_TRY(check_options(&run->options, run->error));
+    if (run->options.schema != NULL && run->options.schema->model != run->session->model)
+        return smg_error_set(run->error, SMIDGE_E_INVALID, "schema",
+                             "was compiled for another model (compile it for this session's)");
     smg_ids list = {0};
     SMG_TRY(smg_prompt_tokenize(run->session->model->tokenizer, spans, span_count, &list, run->error));
     SMG_CLEANUP(smg_free_ptr) int32_t *ids = list.ids;
     run->result.prompt_tokens = (int32_t)list.count;
     SMG_TRY(check_context(run, list.count));
     smg_sampler_init(&run->sampler, &run->options);
+    if (run->options.schema != NULL)
+        return generate_json(run, ids, (int32_t)list.count);
     smidge_status status = generate(run, ids, (int32_t)list.count);
     char rest[TEXT_ROOM];
     size_t size = smg_utf8_stream_finish(&run->stream, rest);
@@ -149,6 +207,9 @@ smidge_status smidge_generate(smidge_session *session, const smidge_span *spans,
     generation run = {.session = session, .error = error};
     smidge_generate_options_init(&run.options);
     SMG_TRY(smg_options_read(&run.options, sizeof run.options, options, "generate options", error));
+    smidge_generate_result given = {.size = sizeof given};
+    SMG_TRY(smg_options_read(&given, sizeof given, ret_result, "generate result", error));
+    run.result.key_confidences = given.key_confidences;
     run.stop = smg_session_stop(session, run.options.deadline_ns);
     smidge_status status = smg_session_finish(session, run_generation(&run, spans, span_count), error);
     smg_result_write(ret_result, &run.result, sizeof run.result);

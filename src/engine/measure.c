@@ -22,7 +22,7 @@ static smidge_status measure(smidge_session *session, const int32_t *ids, int32_
         SMG_TRY(smg_session_prefill(session, ids, prompt_tokens, true, stop, &cached));
     int64_t prefilled = smg_clock_now();
     for (int32_t i = 0; i < tokens; i++)
-        SMG_TRY(smg_session_decode(session, ids[prompt_tokens + i], stop));
+        SMG_TRY(smg_session_decode(session, &ids[prompt_tokens + i], 1, stop));
     *ret_prompt_ns = prefilled - started;
     *ret_decode_ns = smg_clock_now() - prefilled;
     return SMIDGE_OK;

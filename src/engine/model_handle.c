@@ -51,19 +51,27 @@ void smg_engine_release(smidge_model *model, uint64_t bytes)
     pthread_mutex_unlock(&model->lock);
 }
 
+smidge_status smg_engine_bad_logits(const smidge_model *model, smidge_error *error)
+{
+    return smg_error_set(error, SMIDGE_E_MODEL, model->gguf.path,
+                         "computed something that is not a number (the file may be damaged: smidge inspect "
+                         "--verify)");
+}
+
 /* ---- Opening ------------------------------------------------------------------------------------------ */
 
 static smidge_status choose_cpu(const char *name, uint32_t *ret_mask, smidge_error *error)
 {
     if (name == NULL)
         name = "auto";
-    if (!smg_cpu_path_parse(name, ret_mask))
-        return smg_error_set(
-            error, SMIDGE_E_INVALID, "cpu",
-            "\"%.32s\" is not a kernel path of this machine (take auto; smidge inspect --cpu lists "
-            "them)",
-            name);
-    return SMIDGE_OK;
+    if (smg_cpu_path_parse(name, ret_mask))
+        return SMIDGE_OK;
+    smg_error_fill(error, SMIDGE_E_INVALID, "cpu",
+                   "\"%.32s\" is not a kernel path of this machine (take auto; smidge inspect --cpu lists "
+                   "them)",
+                   name);
+    smg_error_see(error, SMG_SECTION_BUILDING);
+    return SMIDGE_E_INVALID;
 }
 
 static smidge_status choose_threads(int32_t wanted, int *ret_threads, smidge_error *error)
@@ -109,7 +117,7 @@ smidge_status smidge_model_open(const char *path, const smidge_model_options *op
     pthread_mutex_init(&model->lock, NULL);
     model->memory_limit = complete.memory_limit;
     model->force = complete.force != 0;
-    smidge_status status = open_parts(model, path, &complete, error);
+    smidge_status status = smg_describe_refusal(open_parts(model, path, &complete, error), error);
     if (status != SMIDGE_OK) {
         smidge_model_close(model);
         return status;
@@ -123,6 +131,7 @@ void smidge_model_close(smidge_model *model)
     if (model == NULL)
         return;
     smg_pool_free(model->pool);
+    smg_token_filter_free(model->filter);
     smg_tokenizer_free(model->tokenizer);
     smg_model_done(&model->model);
     smg_gguf_close(&model->gguf);

@@ -65,6 +65,19 @@ static smidge_status run_chunk(smidge_session *session, const int32_t *ids, int3
     return SMIDGE_OK;
 }
 
+/* Tokens behind those that are there, in passes of the session's batch. */
+static smidge_status run_on(smidge_session *session, const int32_t *ids, int32_t count, bool wanted,
+                            const smg_stop *stop)
+{
+    for (int32_t done = 0; done < count;) {
+        int32_t left = count - done;
+        int32_t chunk = left < session->options.batch ? left : session->options.batch;
+        SMG_TRY(run_chunk(session, ids + done, chunk, wanted && chunk == left, stop));
+        done += chunk;
+    }
+    return SMIDGE_OK;
+}
+
 smidge_status smg_session_prefill(smidge_session *session, const int32_t *ids, int32_t count, bool wanted,
                                   const smg_stop *stop, int32_t *ret_cached)
 {
@@ -72,15 +85,11 @@ smidge_status smg_session_prefill(smidge_session *session, const int32_t *ids, i
     /* A token whose logits are asked for goes through the model in any case. */
     rewind_to(session, ids, wanted ? count - 1 : count);
     *ret_cached = session->count;
-    while (session->count < count) {
-        int32_t left = count - session->count;
-        int32_t chunk = left < session->options.batch ? left : session->options.batch;
-        SMG_TRY(run_chunk(session, ids + session->count, chunk, wanted && chunk == left, stop));
-    }
-    return SMIDGE_OK;
+    return run_on(session, ids + session->count, count - session->count, wanted, stop);
 }
 
-smidge_status smg_session_decode(smidge_session *session, int32_t id, const smg_stop *stop)
+smidge_status smg_session_decode(smidge_session *session, const int32_t *ids, int32_t count,
+                                 const smg_stop *stop)
 {
-    return run_chunk(session, &id, 1, true, stop);
+    return run_on(session, ids, count, true, stop);
 }

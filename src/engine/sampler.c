@@ -38,12 +38,19 @@ static void penalize(const smidge_generate_options *options, float *logits, cons
     }
 }
 
-static int32_t likeliest(const float *logits, int32_t count)
+static bool allows(const smg_sampler *sampler, int32_t id)
+{
+    return sampler->allowed == NULL || (sampler->allowed[id / 64] >> id % 64 & 1) != 0;
+}
+
+static int32_t likeliest(const smg_sampler *sampler, const float *logits, int32_t count)
 {
     int32_t best = -1;
     for (int32_t i = 0; i < count; i++) {
         if (isnan(logits[i]))
             return -1;
+        if (!allows(sampler, i))
+            continue;
         if (best < 0 || logits[i] > logits[best])
             best = i;
     }
@@ -133,13 +140,16 @@ int32_t smg_sampler_choose(smg_sampler *sampler, float *logits, int32_t count, c
 {
     const smidge_generate_options *options = sampler->options;
     penalize(options, logits, past, past_count);
-    int32_t greedy = likeliest(logits, count);
+    int32_t greedy = likeliest(sampler, logits, count);
     if (greedy < 0 || options->temperature <= 0.0F || options->top_k == 1)
         return greedy;
-    for (int32_t i = 0; i < count; i++)
-        candidates[i] = (smg_candidate){.logit = logits[i], .id = i};
-    int32_t wanted = options->top_k > 0 ? options->top_k : count;
-    int32_t taken = take_best(candidates, count, wanted);
-    const smg_candidate *best = &candidates[count - 1];
+    int32_t open = 0;
+    for (int32_t i = 0; i < count; i++) {
+        if (allows(sampler, i))
+            candidates[open++] = (smg_candidate){.logit = logits[i], .id = i};
+    }
+    int32_t wanted = options->top_k > 0 ? options->top_k : open;
+    int32_t taken = take_best(candidates, open, wanted);
+    const smg_candidate *best = &candidates[open - 1];
     return draw(sampler, best, cut(options, best, taken));
 }

@@ -14,6 +14,8 @@ typedef struct smg_candidate {
 
 typedef struct smg_sampler {
     const smidge_generate_options *options;
+    const uint64_t *
+        allowed; /* the tokens that may be chosen, at least one: token t is bit t % 64 of word t / 64; NULL: all */
     uint64_t random; /* state of the generator */
 } smg_sampler;
 

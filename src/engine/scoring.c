@@ -58,10 +58,7 @@ static smidge_status spread(smg_scoring *run, const float *logits, int32_t state
     for (int32_t i = 0; i < vocabulary; i++)
         sum += (double)expf(logits[i] - largest); /* not a number if any of them is not */
     if (!isfinite(sum) || !isfinite(largest))
-        return smg_error_set(
-            run->error, SMIDGE_E_MODEL, run->session->model->gguf.path,
-            "computed something that is not a number (the file may be damaged: smidge inspect "
-            "--verify)");
+        return smg_engine_bad_logits(run->session->model, run->error);
     const smg_label_state *from = &run->labels->states[state];
     for (int32_t i = 0; i < from->edge_count; i++) {
         const smg_label_edge *edge = &run->labels->edges[from->first_edge + i];

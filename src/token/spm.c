@@ -58,7 +58,7 @@ smidge_status smg_spm_encode(smg_encoder *encoder, const char *text, size_t size
     const smg_tokenizer *tokenizer = encoder->tokenizer;
     encoder->buffer_size = 0;
     bool in_spaces = false;
-    if (tokenizer->add_space) {
+    if (tokenizer->add_space && !encoder->continues) {
         SMG_TRY(append(encoder, SMG_SPM_SPACE, SMG_SPM_SPACE_SIZE));
         in_spaces = true;
     }

@@ -48,6 +48,17 @@ typedef struct smg_ids {
 smidge_status smg_tokenizer_encode(const smg_tokenizer *tokenizer, const smg_span *spans, size_t span_count,
                                    bool add_bos, smg_ids *ret_ids, smidge_error *error) SMG_MUST_CHECK;
 
+/* Encodes short texts that go on from a text before them, one after another, without allocating once it exists. */
+typedef struct smg_encoder smg_encoder;
+
+/* For texts of up to `most` bytes. The tokenizer must outlive it; it belongs to one thread at a time. */
+smidge_status smg_encoder_new(const smg_tokenizer *tokenizer, size_t most, smg_encoder **ret_encoder,
+                              smidge_error *error) SMG_MUST_CHECK;
+void smg_encoder_free(smg_encoder *encoder);
+/* Plain text, at most `most` bytes of it, without BOS or a space in front: special tokens are not looked for. Writes at
+ * most as many ids as bytes, and returns how many; 0 where the vocabulary cannot spell the text. */
+size_t smg_encoder_continue(smg_encoder *encoder, const char *text, size_t size, int32_t *ret_ids);
+
 int32_t smg_tokenizer_size(const smg_tokenizer *tokenizer);
 
 /* The bytes a token adds to the text: "" for control tokens, the byte for byte tokens, a leading space where

@@ -142,3 +142,57 @@ smidge_status smg_tokenizer_encode(const smg_tokenizer *tokenizer, const smg_spa
     encoder.ids = NULL;
     return SMIDGE_OK;
 }
+
+/* ---- Short texts without allocating --------------------------------------------------------------------- */
+
+smidge_status smg_encoder_new(const smg_tokenizer *tokenizer, size_t most, smg_encoder **ret_encoder,
+                              smidge_error *error)
+{
+    smg_encoder *encoder = smg_alloc(sizeof(*encoder));
+    if (encoder == NULL)
+        return smg_error_no_memory(error, "tokenizing", sizeof(*encoder));
+    /* A byte is one symbol at most, and is spelled in three at most (SPM's space). */
+    *encoder = (smg_encoder){
+        .tokenizer = tokenizer,
+        .continues = true,
+        .id_room = most,
+        .buffer_room = SMG_SPM_SPACE_SIZE * most,
+        .symbol_room = most,
+        .heap_room = SMG_CANDIDATES_A_SYMBOL * most,
+    };
+    encoder->ids = smg_alloc_array(encoder->id_room, sizeof(*encoder->ids));
+    encoder->buffer = smg_alloc(encoder->buffer_room);
+    encoder->symbols = smg_alloc_array(encoder->symbol_room, sizeof(*encoder->symbols));
+    encoder->heap = smg_alloc_array(encoder->heap_room, sizeof(*encoder->heap));
+    if (encoder->ids == NULL || encoder->buffer == NULL || encoder->symbols == NULL ||
+        encoder->heap == NULL) {
+        smg_encoder_free(encoder);
+        return smg_error_no_memory(error, "tokenizing", most * sizeof(*encoder->symbols));
+    }
+    *ret_encoder = encoder;
+    return SMIDGE_OK;
+}
+
+void smg_encoder_free(smg_encoder *encoder)
+{
+    if (encoder == NULL)
+        return;
+    encoder_done(encoder);
+    smg_free(encoder);
+}
+
+size_t smg_encoder_continue(smg_encoder *encoder, const char *text, size_t size, int32_t *ret_ids)
+{
+    encoder->id_count = 0;
+    if (encode_plain(encoder, text, size) != SMIDGE_OK)
+        return 0;
+    size_t spelled = 0;
+    for (size_t i = 0; i < encoder->id_count; i++) {
+        smg_text bytes = smg_tokenizer_bytes(encoder->tokenizer, encoder->ids[i]);
+        if (bytes.size > size - spelled || memcmp(text + spelled, bytes.data, bytes.size) != 0)
+            return 0;
+        spelled += bytes.size;
+        ret_ids[i] = encoder->ids[i];
+    }
+    return spelled == size ? encoder->id_count : 0;
+}

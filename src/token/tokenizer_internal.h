@@ -174,10 +174,14 @@ typedef struct smg_candidate {
     int32_t id;
 } smg_candidate;
 
+/* The heap of candidates never has more for each symbol: one from the start, and two from each merge. */
+#define SMG_CANDIDATES_A_SYMBOL 3
+
 /* What encoding one text needs, kept between its pieces. */
-typedef struct smg_encoder {
+struct smg_encoder {
     const smg_tokenizer *tokenizer;
     smidge_error *error;
+    bool continues; /* other text is in front: SPM's space is not */
     int32_t *ids;
     size_t id_count;
     size_t id_room;
@@ -190,7 +194,7 @@ typedef struct smg_encoder {
     smg_candidate *heap;
     size_t heap_count;
     size_t heap_room;
-} smg_encoder;
+};
 
 smidge_status smg_encoder_push(smg_encoder *encoder, int32_t id) SMG_MUST_CHECK;
 /* Makes room for `size` more bytes in the buffer. */

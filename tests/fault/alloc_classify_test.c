@@ -9,10 +9,12 @@ typedef struct holdings {
     smidge_session *session;
     smidge_prefix *prefix;
     smidge_labels *labels;
+    smidge_schema *schema;
 } holdings;
 
 static void release(holdings *all)
 {
+    smidge_schema_free(all->schema);
     smidge_labels_free(all->labels);
     smidge_prefix_free(all->prefix);
     smidge_session_free(all->session);
@@ -30,12 +32,15 @@ static smidge_status answer_twice(holdings *all, smidge_error *error)
     size_t count = 0;
     int32_t ids[64];
     SMG_TRY(smidge_tokenize(all->model, spans, 2, ids, 64, &count, error));
+    SMG_TRY(smidge_generate(all->session, spans, 2, &options, NULL, error));
+    options.schema = all->schema;
     return smidge_generate(all->session, spans, 2, &options, NULL, error);
 }
 
 static smidge_status run(const char *path, holdings *all, smidge_error *error)
 {
     static const char *const names[] = {"NORMAL", "NOISY", "HOT", "HOTTER"};
+    static const char schema[] = "{\"type\":\"object\",\"properties\":{\"on\":{\"type\":\"boolean\"}}}";
     const smidge_span prefix_span = engine_span("THE PUMP IS");
     smidge_model_options options;
     smidge_model_options_init(&options);
@@ -48,6 +53,7 @@ static smidge_status run(const char *path, holdings *all, smidge_error *error)
     SMG_TRY(smidge_prefix_new(all->session, &prefix_span, 1, 0, &all->prefix, error));
     SMG_TRY(smidge_session_set_prefix(all->session, all->prefix, error));
     SMG_TRY(smidge_labels_new(all->model, names, 4, &all->labels, error));
+    SMG_TRY(smidge_schema_new(all->model, schema, sizeof schema - 1, &all->schema, error));
     return answer_twice(all, error);
 }
 
@@ -68,7 +74,7 @@ static uint64_t fail_everywhere(const char *path)
             fail_msg("allocation %llu failed and gave %s: %s: %s", (unsigned long long)n,
                      smidge_status_name(status), error.where, error.message);
         /* What a failed call leaves is still usable, where there is enough for it. */
-        if (all.labels != NULL && status != SMIDGE_OK)
+        if (all.schema != NULL && status != SMIDGE_OK)
             engine_ok(answer_twice(&all, &error), &error);
         release(&all);
         assert_int_equal(smg_alloc_live_blocks(), before);

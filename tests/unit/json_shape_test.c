@@ -204,6 +204,8 @@ static void takes_only_strings_that_fit(void **unused)
         "\"\xED\x9F\xBF\"",
         "\"\xEE\x80\x80\"",
         "\"\xF0\x90\x80\x80\"",
+        "\"\xF0\xBF\xBF\xBF\"",
+        "\"\xF3\xA0\x81\xBF\"",
         "\"\xF4\x8F\xBF\xBF\"",
         "\" \"",
         "\"~/'\"",
@@ -228,6 +230,8 @@ static void takes_only_strings_that_fit(void **unused)
         "\"\xED\xA0\x80\"",
         "\"\xF0\x8F\xBF\xBF\"",
         "\"\xF4\x90\x80\x80\"",
+        "\"\xF1\x80\x80\x80\"", /* an empty plane */
+        "\"\xF2\xBF\xBF\xBF\"",
         "\"\xF5\x80\x80\x80\"",
         "\"\xFF\"",
         "\"a",

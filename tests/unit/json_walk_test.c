@@ -27,14 +27,6 @@ typedef struct vocabulary {
 static const char *const fixtures[] = {"llama-bpe", "llama-spm", "phi-3", "qwen2", "gpt-2", "deepseek-coder"};
 #define FIXTURES (sizeof(fixtures) / sizeof(fixtures[0]))
 
-/* Tokens that JSON likes, and some that tempt: across the end of a string, of a number, of the object. */
-static const char *const json_tokens[] = {
-    "{\"",       "\":",  "\",\"", "\"}",  "},",     "}}",  "\":\"",  "\":{",   "10",   "100",
-    "00",        "0.",   ".5",    "-1",   "999999", "99",  "12",     "\\\"",   "\"\"", "\\\\",
-    "\\n",       "true", "false", "null", "tr",     ",\"", "norma",  "\"fire", "kit",  "kitchen",
-    "bath\",\"", "0,\"", "0}",    "0}x",  "5.",     ".0",  "\"\\\"", "-",      "--",
-};
-
 static void open_tiny(vocabulary *v, bool spm)
 {
     static tiny_tokens tokens;
@@ -43,13 +35,7 @@ static void open_tiny(vocabulary *v, bool spm)
         tiny_spm_tokens(&tokens);
     else
         tiny_bpe_tokens(&tokens);
-    for (size_t i = 0; i < sizeof(json_tokens) / sizeof(json_tokens[0]); i++) {
-        bool known = false;
-        for (size_t j = 0; j < tokens.count; j++)
-            known = known || strcmp(tokens.texts[j], json_tokens[i]) == 0;
-        if (!known)
-            tiny_add(&tokens, json_tokens[i], 1, -300.0f);
-    }
+    tiny_add_missing(&tokens, json_tokens, sizeof(json_tokens) / sizeof(json_tokens[0]));
     if (spm)
         tiny_begin_spm(&v->file, &tokens);
     else

@@ -210,7 +210,7 @@ static void memory_is_what_was_said(void **state)
             assert_int_equal(model->session_bytes, bytes);
             assert_int_equal(smg_alloc_live_blocks(), blocks + 2); /* the arena and the handle */
             uint64_t calls = smg_alloc_calls();
-            assert_int_equal(smg_session_decode(session, 1, NULL), SMIDGE_OK);
+            assert_int_equal(smg_session_decode(session, &(int32_t){1}, 1, NULL), SMIDGE_OK);
             assert_int_equal(smg_alloc_calls(), calls); /* decoding takes nothing more */
             smidge_session_free(session);
             assert_int_equal(model->session_bytes, 0);
