@@ -6,6 +6,8 @@
 
 #include "line_reader.h"
 #include "model_flags.h"
+#include "prefix_cache.h"
+#include "reading_prompt.h"
 
 #define MAX_LABELS 256
 #define MAX_BATCH 64
@@ -13,9 +15,11 @@
 
 typedef struct classify_options {
     model_flags model;
+    chat_flags chat;
     const char *labels;
     const char *prefix_file;
     const char *suffix_file;
+    const char *prefix_cache;
     const char *prompt;
     const char *file;
     int32_t context;
@@ -39,9 +43,11 @@ typedef struct classify_state {
     text prefix;
     text reading;
     text suffix;
+    prompt_frame frame; /* of prefix and suffix */
     smidge_model *model;
     smidge_session *session;
     smidge_labels *set;
+    prefix_cache cache;
     char model_id[17];
     double room[MAX_LABELS];
     const double *probabilities; /* of the answer to print */
@@ -49,6 +55,7 @@ typedef struct classify_state {
 
 static void state_done(classify_state *state)
 {
+    prefix_cache_done(&state->cache);
     smidge_labels_free(state->set);
     smidge_session_free(state->session);
     smidge_model_close(state->model);
@@ -67,6 +74,9 @@ static int parse(classify_options *options, int argc, char **argv)
         {"--labels", CLI_TEXT, &options->labels, "A,B,C", "the answers to choose from"},
         {"--prefix-file", CLI_TEXT, &options->prefix_file, "FILE", "text before each reading, computed once"},
         {"--suffix-file", CLI_TEXT, &options->suffix_file, "FILE", "text after each reading"},
+        {"--prefix-cache", CLI_TEXT, &options->prefix_cache, "FILE",
+         "keep what stands before each reading computed there, for the next start"},
+        CHAT_FLAGS(options->chat),
         {"-p,--prompt", CLI_TEXT, &options->prompt, "TEXT", "one reading"},
         {"-f,--file", CLI_TEXT, &options->file, "FILE",
          "one reading from a file; without -p and -f, a reading a line"},
@@ -122,6 +132,8 @@ static int read_texts(classify_state *state)
         return cli_misuse(&cli_classify, "--deadline", "must be above 0");
     if (options->batch < 1 || options->batch > MAX_BATCH)
         return cli_misuse(&cli_classify, "--batch", "must be from 1 to 64");
+    if (options->prefix_cache != NULL && options->prefix_file == NULL && !options->chat.chat)
+        return cli_misuse(&cli_classify, "--prefix-cache", "goes with --prefix-file or --chat");
     int status = read_text(options->prefix_file, &state->prefix);
     if (status < 0)
         status = read_text(options->suffix_file, &state->suffix);
@@ -136,14 +148,6 @@ static int read_texts(classify_state *state)
 }
 
 /* ---- Answers -------------------------------------------------------------------------------------------- */
-
-static void fill_spans(const classify_state *state, const char *reading, size_t size,
-                       smidge_span ret_spans[3])
-{
-    ret_spans[0] = (smidge_span){state->prefix.data, state->prefix.size, state->options.special};
-    ret_spans[1] = (smidge_span){reading, size, 0};
-    ret_spans[2] = (smidge_span){state->suffix.data, state->suffix.size, state->options.special};
-}
 
 /* `error`: why there is no label; NULL where there is one. */
 static void print_json(const classify_state *state, const smidge_classify_result *result,
@@ -168,18 +172,32 @@ static void print_json(const classify_state *state, const smidge_classify_result
     json_decref(object);
 }
 
+/* The answer to a reading that never got to the model. */
+static void refuse(smidge_status status, smidge_classify_result *ret_result)
+{
+    *ret_result = (smidge_classify_result){.size = sizeof *ret_result,
+                                           .label = -1,
+                                           .answer = smidge_answer_for(status)};
+}
+
 static smidge_status answer(classify_state *state, const char *reading, size_t size, int64_t deadline_ns,
                             smidge_classify_result *result, smidge_error *error)
 {
-    smidge_span spans[3];
-    fill_spans(state, reading, size, spans);
     smidge_classify_options options;
     smidge_classify_options_init(&options);
     options.min_confidence = state->options.min_confidence;
     options.deadline_ns = deadline_ns;
     *result = (smidge_classify_result){.size = sizeof *result, .probabilities = state->room};
     state->probabilities = state->room;
-    return smidge_classify(state->session, state->set, spans, 3, &options, result, error);
+    reading_prompt prompt;
+    smidge_status status = reading_prompt_init(&prompt, &state->frame, state->model, reading, size, error);
+    if (status == SMIDGE_OK)
+        status =
+            smidge_classify(state->session, state->set, prompt.spans, prompt.count, &options, result, error);
+    else
+        refuse(status, result);
+    reading_prompt_done(&prompt);
+    return status;
 }
 
 /* ---- One reading ---------------------------------------------------------------------------------------- */
@@ -188,7 +206,8 @@ static smidge_status answer(classify_state *state, const char *reading, size_t s
 static int refuse_one(const classify_state *state, const smidge_error *error)
 {
     if (state->options.json) {
-        const smidge_classify_result result = {.label = -1, .answer = smidge_answer_for(error->code)};
+        smidge_classify_result result;
+        refuse(error->code, &result);
         print_json(state, &result, error);
     }
     return cli_close_output(cli_fail(error));
@@ -220,6 +239,7 @@ typedef struct batch {
     line lines[MAX_BATCH];
     size_t count;
     int64_t deadline_ns;
+    reading_prompt prompts[MAX_BATCH];
     double probabilities[MAX_BATCH][MAX_LABELS];
     smidge_classify_result results[MAX_BATCH];
     smidge_error errors[MAX_BATCH];
@@ -250,23 +270,36 @@ static bool read_batch(const classify_state *state, line_reader *reader, batch *
     return lines->count > 0;
 }
 
+/* Makes the prompt of a line, or says why there is none. */
+static smidge_status make_prompt(const classify_state *state, batch *lines, size_t i)
+{
+    const line *from = &lines->lines[i];
+    smidge_error *error = &lines->errors[i];
+    *error = (smidge_error){0};
+    if (from->text == NULL)
+        *error =
+            (smidge_error){.code = SMIDGE_E_INVALID, .message = "the line is longer than 1 MiB (shorten it)"};
+    else
+        error->code = reading_prompt_init(&lines->prompts[i], &state->frame, state->model, from->text,
+                                          from->size, error);
+    if (error->code != SMIDGE_OK)
+        refuse(error->code, &lines->results[i]);
+    return error->code;
+}
+
 /* Answers those that can be read; a line that is too long never gets to the model. */
 static smidge_status answer_batch(classify_state *state, batch *lines, smidge_error *error)
 {
-    smidge_span spans[MAX_BATCH][3];
     smidge_prompt prompts[MAX_BATCH];
     smidge_classify_result results[MAX_BATCH];
     smidge_error errors[MAX_BATCH];
     size_t places[MAX_BATCH];
     size_t count = 0;
     for (size_t i = 0; i < lines->count; i++) {
-        lines->errors[i] =
-            (smidge_error){.code = SMIDGE_E_INVALID, .message = "the line is longer than 1 MiB (shorten it)"};
-        lines->results[i] = (smidge_classify_result){.label = -1, .answer = SMIDGE_ANSWER_INVALID_INPUT};
-        if (lines->lines[i].text == NULL)
+        lines->prompts[i] = (reading_prompt){0};
+        if (make_prompt(state, lines, i) != SMIDGE_OK)
             continue;
-        fill_spans(state, lines->lines[i].text, lines->lines[i].size, spans[count]);
-        prompts[count] = (smidge_prompt){.spans = spans[count], .span_count = 3};
+        prompts[count] = (smidge_prompt){lines->prompts[i].spans, lines->prompts[i].count};
         results[count] =
             (smidge_classify_result){.size = sizeof *results, .probabilities = lines->probabilities[i]};
         places[count++] = i;
@@ -277,6 +310,8 @@ static smidge_status answer_batch(classify_state *state, batch *lines, smidge_er
     options.deadline_ns = lines->deadline_ns;
     smidge_status status =
         smidge_classify_batch(state->session, state->set, prompts, count, &options, results, errors, error);
+    for (size_t i = 0; i < lines->count; i++)
+        reading_prompt_done(&lines->prompts[i]);
     for (size_t i = 0; i < count && status == SMIDGE_OK; i++) {
         lines->results[places[i]] = results[i];
         lines->errors[places[i]] = errors[i];
@@ -340,10 +375,13 @@ static smidge_status choose_context(const classify_state *state, int32_t *ret_co
     *ret_context = state->options.context;
     if (state->options.context != 0 || state->reading.data == NULL)
         return SMIDGE_OK;
-    smidge_span spans[3];
-    fill_spans(state, state->reading.data, state->reading.size, spans);
+    reading_prompt prompt;
+    smidge_status status = reading_prompt_init(&prompt, &state->frame, state->model, state->reading.data,
+                                               state->reading.size, error);
     size_t count = 0;
-    smidge_status status = smidge_tokenize(state->model, spans, 3, NULL, 0, &count, error);
+    if (status == SMIDGE_OK)
+        status = smidge_tokenize(state->model, prompt.spans, prompt.count, NULL, 0, &count, error);
+    reading_prompt_done(&prompt);
     smidge_model_info info = {.size = sizeof info};
     smidge_model_describe(state->model, &info);
     /* A reading that is too long for the model is refused when it is classified. */
@@ -352,8 +390,25 @@ static smidge_status choose_context(const classify_state *state, int32_t *ret_co
     return status;
 }
 
+/* A template that is refused is refused here, once, and not for every line. */
+static smidge_status open_beginning(classify_state *state, int64_t deadline_ns, smidge_error *error)
+{
+    prompt_beginning beginning;
+    smidge_status status = prompt_beginning_init(&beginning, &state->frame, state->model, error);
+    state->cache.path = state->options.prefix_cache;
+    if (status == SMIDGE_OK && state->cache.path != NULL)
+        prefix_cache_open(&state->cache, state->model, state->session, beginning.spans, beginning.count,
+                          deadline_ns);
+    prompt_beginning_done(&beginning);
+    return status;
+}
+
 static smidge_status open_all(classify_state *state, int64_t deadline_ns, smidge_error *error)
 {
+    int32_t trusted = state->options.special;
+    state->frame = (prompt_frame){.chat = &state->options.chat,
+                                  .prefix = {state->prefix.data, state->prefix.size, trusted},
+                                  .suffix = {state->suffix.data, state->suffix.size, trusted}};
     int32_t context = 0;
     smidge_status status = model_open(&state->options.model, deadline_ns, &state->model, error);
     if (status == SMIDGE_OK && state->options.json)
@@ -364,6 +419,8 @@ static smidge_status open_all(classify_state *state, int64_t deadline_ns, smidge
         status = choose_context(state, &context, error);
     if (status == SMIDGE_OK)
         status = model_session(&state->options.model, state->model, context, &state->session, error);
+    if (status == SMIDGE_OK)
+        status = open_beginning(state, deadline_ns, error);
     return status;
 }
 
@@ -373,6 +430,8 @@ static int run(int argc, char **argv, int64_t started)
     int status = parse(&state.options, argc, argv);
     if (status < 0)
         status = model_check(&cli_classify, &state.options.model);
+    if (status < 0)
+        status = chat_check(&cli_classify, &state.options.chat, state.options.special);
     if (status < 0 && state.options.batch == 0)
         state.options.batch = state.options.deadline_ms > 0 ? 1 : DEFAULT_BATCH;
     if (status < 0)
@@ -387,7 +446,13 @@ static int run(int argc, char **argv, int64_t started)
     smidge_error error;
     if (open_all(&state, deadline_ns, &error) != SMIDGE_OK)
         return one ? refuse_one(&state, &error) : cli_fail(&error);
-    return one ? classify_one(&state, deadline_ns) : classify_lines(&state);
+    if (!one) {
+        prefix_cache_save(&state.cache);
+        return classify_lines(&state);
+    }
+    status = classify_one(&state, deadline_ns);
+    prefix_cache_save(&state.cache); /* the answer is out: its deadline does not wait for the disk */
+    return status;
 }
 
 const cli_command cli_classify = {
@@ -399,6 +464,9 @@ const cli_command cli_classify = {
         "Prints the label, a tab and its confidence; for lines, one line each in their order, and \"-\", a tab and\n"
         "the status (abstain, deadline, invalid_input, model_error) where there is no label. With --json:\n"
         "{status, label, confidence, probabilities, ms, tokens, cached_tokens, model}, and error if one occurred.\n"
-        "With lines, the exit status is 0 if every line got its answer, whatever that was.\n",
+        "With lines, the exit status is 0 if every line got its answer, whatever that was.\n"
+        "With --chat, prefix, reading and suffix together are the user's message.\n"
+        "--prefix-cache is for programs that start once a reading: the file is made where it is missing, and made\n"
+        "anew where it is stale (another model, prompt, build or processor); answers are the same bit for bit.\n",
     .run = run,
 };

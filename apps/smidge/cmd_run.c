@@ -3,9 +3,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "chat_flags.h"
 #include "model_flags.h"
 
 typedef struct run_options {
@@ -18,10 +17,7 @@ typedef struct run_options {
     bool escape;
     bool special;
     bool json;
-    bool chat;
-    bool no_thinking;
-    const char *system;
-    const char *template;
+    chat_flags chat;
     smidge_generate_options generate;
 } run_options;
 
@@ -72,13 +68,7 @@ static int parse(run_options *options, int argc, char **argv)
         {"--no-display-prompt", CLI_FLAG, &options->no_display_prompt, NULL, "print the answer only"},
         {"-e,--escape", CLI_FLAG, &options->escape, NULL, "\\n, \\t and the like in the prompt are escapes"},
         {"--special", CLI_FLAG, &options->special, NULL, "special tokens in the prompt are special"},
-        {"--chat", CLI_FLAG, &options->chat, NULL,
-         "the prompt is a message, put into the model's chat template"},
-        {"-sys,--system-prompt", CLI_TEXT, &options->system, "TEXT", "with --chat: the system message"},
-        {"--template", CLI_TEXT, &options->template, "NAME",
-         "with --chat: a template by name, or from a file"},
-        {"--no-thinking", CLI_FLAG, &options->no_thinking, NULL,
-         "with --chat: ask models that think first not to"},
+        CHAT_FLAGS(options->chat),
         {"--json", CLI_FLAG, &options->json, NULL, "print one JSON object"},
         {"--no-conversation,-no-cnv,--single-turn,-st,--simple-io,--log-disable", CLI_IGNORED, NULL, NULL,
          NULL},
@@ -169,38 +159,13 @@ static const smidge_span *prompt_spans(const run_state *state, smidge_span *plai
     return plain;
 }
 
-static smidge_status open_chat(run_state *state, smidge_error *error)
-{
-    const run_options *options = &state->options;
-    smidge_message messages[2];
-    size_t count = 0;
-    if (options->system != NULL)
-        messages[count++] = (smidge_message){"system", options->system, strlen(options->system)};
-    messages[count++] = (smidge_message){"user", state->text, state->size};
-    char today[32];
-    time_t now = time(NULL);
-    struct tm parts;
-    smidge_chat_options chat;
-    smidge_chat_options_init(&chat);
-    chat.no_thinking = options->no_thinking;
-    if (localtime_r(&now, &parts) != NULL && strftime(today, sizeof today, "%d %b %Y", &parts) > 0)
-        chat.date = today;
-    /* A name has neither a slash nor a dot. */
-    if (options->template != NULL && strpbrk(options->template, "/.") != NULL &&
-        access(options->template, R_OK) == 0)
-        chat.template_file = options->template;
-    else
-        chat.template_name = options->template;
-    return smidge_chat_new(state->model, messages, count, &chat, &state->chat, error);
-}
-
 /* The context holds the prompt and the answer, and not more than the user asks for. */
 static smidge_status open_session(run_state *state, smidge_error *error)
 {
     smidge_status status = model_open(&state->options.model, state->deadline_ns, &state->model, error);
     int32_t context = state->options.context;
-    if (status == SMIDGE_OK && state->options.chat)
-        status = open_chat(state, error);
+    if (status == SMIDGE_OK && state->options.chat.chat)
+        status = chat_new(&state->options.chat, state->model, state->text, state->size, &state->chat, error);
     if (status == SMIDGE_OK && context == 0) {
         smidge_span plain;
         size_t span_count = 1;
@@ -244,11 +209,9 @@ static int run(int argc, char **argv, int64_t started)
     int status = parse(&state.options, argc, argv);
     if (status < 0)
         status = model_check(&cli_run, &state.options.model);
-    if (status < 0 && !state.options.chat && (state.options.system != NULL || state.options.template != NULL))
-        status =
-            cli_misuse(&cli_run, state.options.system != NULL ? "-sys" : "--template", "goes with --chat");
-    if (status < 0 &&
-        state.options.chat) /* what was asked stands in the template, not in front of the answer */
+    if (status < 0)
+        status = chat_check(&cli_run, &state.options.chat, state.options.special);
+    if (state.options.chat.chat) /* what was asked stands in the template, not in front of the answer */
         state.options.no_display_prompt = true;
     if (status < 0 && state.options.deadline_ms < 0)
         status = cli_misuse(&cli_run, "--deadline", "must be above 0");

@@ -222,12 +222,17 @@ SMIDGE_API void smidge_prefix_free(smidge_prefix *prefix);
 SMIDGE_API smidge_status smidge_session_set_prefix(smidge_session *session, smidge_prefix *prefix,
                                                    smidge_error *error) SMIDGE_MUST_CHECK;
 
-/* Puts a prefix into a file, whole or not at all. Errors: IO. */
+/* The tokens that it holds, as smidge_tokenize gives them for its spans; valid as long as the prefix. */
+SMIDGE_API const int32_t *smidge_prefix_tokens(const smidge_prefix *prefix, size_t *ret_count);
+
+/* Puts a prefix into a file, whole or not at all. A file that is there and is not a saved prefix is left alone.
+ * Errors: IO, INVALID (it is something else). */
 SMIDGE_API smidge_status smidge_prefix_save(const smidge_prefix *prefix, const char *path,
                                             smidge_error *error) SMIDGE_MUST_CHECK;
 /* Brings it back, in a process to come, without computing it. Only what this very build computed for this very model on
  * the same kernel path is taken; everything else is refused and changes nothing: IO, FORMAT (damaged), INVALID (stale
- * or foreign: compute it again), NO_FIT, NOMEM. The caller releases it with smidge_prefix_free. */
+ * or foreign: compute it again), NO_FIT, NOMEM. Whether it is the prefix that is wanted, its tokens tell. The caller
+ * releases it with smidge_prefix_free. */
 SMIDGE_API smidge_status smidge_prefix_load(smidge_model *model, const char *path, smidge_prefix **ret_prefix,
                                             smidge_error *error) SMIDGE_MUST_CHECK;
 

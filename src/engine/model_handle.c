@@ -17,16 +17,22 @@ void smidge_model_options_init(smidge_model_options *options)
 
 /* ---- Memory ------------------------------------------------------------------------------------------- */
 
-static smidge_status check_memory(const smidge_model *model, uint64_t sessions, uint64_t kv, uint64_t bytes,
-                                  const char *advice, smidge_error *error)
+void smg_engine_need(const smidge_model *model, uint64_t kv, uint64_t bytes, smg_memory_need *ret_need)
 {
-    const smg_memory_need need = {
+    *ret_need = (smg_memory_need){
         .weights = model->gguf.file.size,
         .vocabulary = model->vocabulary_bytes,
         .kv = kv,
-        .scratch = sessions + bytes - kv,
+        .scratch = bytes - kv,
     };
+}
+
+static smidge_status check_memory(const smidge_model *model, uint64_t sessions, uint64_t kv, uint64_t bytes,
+                                  const char *advice, smidge_error *error)
+{
+    smg_memory_need need;
     smg_memory_limits limits;
+    smg_engine_need(model, kv, sessions + bytes, &need);
     smg_memory_read("", &limits);
     limits.own = model->memory_limit == 0 ? SMG_MEMORY_UNKNOWN : model->memory_limit;
     return smg_memory_check(&need, sessions + model->vocabulary_bytes, &limits, model->force,

@@ -84,6 +84,12 @@ smidge_status smidge_prefix_new(smidge_session *session, const smidge_span *span
     return SMIDGE_OK;
 }
 
+const int32_t *smidge_prefix_tokens(const smidge_prefix *prefix, size_t *ret_count)
+{
+    *ret_count = (size_t)prefix->count;
+    return prefix->ids;
+}
+
 void smidge_prefix_free(smidge_prefix *prefix)
 {
     if (prefix == NULL || atomic_fetch_sub(&prefix->holders, 1) > 1)

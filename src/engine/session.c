@@ -106,6 +106,17 @@ smidge_status smidge_session_memory(const smidge_model *model, const smidge_sess
     return SMIDGE_OK;
 }
 
+smidge_status smg_session_need(const smidge_model *model, const smidge_session_options *options,
+                               smg_memory_need *ret_need, smidge_error *error)
+{
+    smidge_session_options complete;
+    SMG_TRY(complete_options(model, options, &complete, error));
+    uint64_t kv = 0;
+    uint64_t bytes = count_bytes(model, &complete, SMG_LOGIT_ROWS, &kv);
+    smg_engine_need(model, kv, bytes, ret_need);
+    return SMIDGE_OK;
+}
+
 static void describe_alternatives(const smidge_session_options *options, char *ret_text, size_t room)
 {
     snprintf(ret_text, room, "take a context below %" PRId32 "%s, or a smaller model or type",

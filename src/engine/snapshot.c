@@ -16,6 +16,7 @@
 #include "engine/engine.h"
 
 #define MAGIC "SMGPFX01"
+#define MAGIC_NAME 6 /* of it; then the format's number */
 enum { BUILD_SIZE = 48, HEADER_SIZE = 8 + 8 + 4 * 4 + 8 + BUILD_SIZE + 8, SUM_AT = HEADER_SIZE - 8 };
 
 /* What a prefix depends on. */
@@ -80,8 +81,21 @@ static size_t cache_bytes(const smg_kv_cache *cache, const smg_model *model)
 
 /* ---- Saving -------------------------------------------------------------------------------------------- */
 
+/* A path mistaken for another must not cost a model or a task's text. What cannot be opened is for writing to tell. */
+static smidge_status check_place(const char *path, smidge_error *error)
+{
+    SMG_CLEANUP(smg_file_close) smg_file file = {0};
+    if (smg_file_open(path, &file, NULL) != SMIDGE_OK || file.size == 0)
+        return SMIDGE_OK;
+    if (file.size < sizeof MAGIC - 1 || memcmp(file.data, MAGIC, MAGIC_NAME) != 0)
+        return smg_error_set(error, SMIDGE_E_INVALID, path,
+                             "is not a saved prefix, and was left alone (give another path, or remove it)");
+    return SMIDGE_OK;
+}
+
 smidge_status smidge_prefix_save(const smidge_prefix *prefix, const char *path, smidge_error *error)
 {
+    SMG_TRY(check_place(path, error));
     snapshot shot;
     describe(prefix->model, &shot);
     shot.kv = prefix->cache.kind;

@@ -1,5 +1,5 @@
 /* Batch invariance: one batch, chunks, token by token, any number of threads, a warm prefix and a session's
- * own past give the same logits bit for bit, at every CPU path, for every weight type and KV type. */
+ * own past give the same logits bit for bit, at every CPU path, for every family, weight type and KV type. */
 #include "engine_support.h"
 #include "synthetic_model.h"
 
@@ -13,8 +13,10 @@ typedef struct subject {
     const char *name;
     const char *path;
     int32_t positions;
+    int32_t prefix_context; /* of the sessions that compute prefixes; 0: more than the others have */
     char text[POSITIONS];
-    int32_t before;         /* tokens in front of the first capital's */
+    int32_t before;         /* tokens in front of the first capital's … */
+    bool bos;               /* … of which the first is BOS, so that even no text has a token */
     int32_t ids[POSITIONS]; /* the first `positions` of the text's */
 } subject;
 
@@ -40,6 +42,7 @@ static void choose_text(subject *chosen, const smidge_model *model)
     engine_ok(smidge_tokenize(model, &span, 1, ids, POSITIONS + 8, &count, &error), &error);
     assert_in_range(count, POSITIONS + 1, POSITIONS + 8);
     chosen->before = (int32_t)count - POSITIONS;
+    chosen->bos = smg_tokenizer_adds_bos(model->tokenizer);
     memcpy(chosen->ids, ids, (size_t)chosen->positions * sizeof *ids);
 }
 
@@ -55,31 +58,29 @@ static void same_bits(const setting *at, const float *ours, int32_t first, int32
     }
 }
 
-static void check_chunks(const setting *at, smidge_model *model)
+static void check_chunks(const setting *at, smidge_model *model, int32_t chunk)
 {
-    static const int32_t chunks[] = {POSITIONS, 64, 7, 1};
     int32_t positions = at->of->positions;
     float *logits = engine_logits_new(model, positions);
-    for (size_t i = 0; i < sizeof chunks / sizeof *chunks; i++) {
-        smidge_session *session = engine_session(model, at->kv, positions, chunks[i]);
-        engine_run_rows(session, at->of->ids, positions, logits);
-        same_bits(at, logits, 0, positions, model->model.shape.vocabulary, "chunks of", chunks[i]);
-        smidge_session_free(session);
-    }
+    smidge_session *session = engine_session(model, at->kv, positions, chunk);
+    engine_run_rows(session, at->of->ids, positions, logits);
+    same_bits(at, logits, 0, positions, model->model.shape.vocabulary, "chunks of", chunk);
+    smidge_session_free(session);
     free(logits);
 }
 
-/* The prefix of the first `length` tokens, or of just BOS where no text has so few. */
+/* The prefix of the first `length` tokens, or the shortest there is where no text has so few. */
 static smidge_prefix *make_prefix(const setting *at, smidge_model *model, int32_t length)
 {
-    smidge_session *session = engine_session(model, at->kv, POSITIONS + 8, 5);
     const subject *of = at->of;
-    const smidge_span span = {.text = of->text,
-                              .size = length > of->before ? (size_t)(length - of->before) : 0};
+    int32_t context = of->prefix_context > 0 ? of->prefix_context : POSITIONS + 8;
+    smidge_session *session = engine_session(model, at->kv, context, 5);
+    int32_t size = length > of->before ? length - of->before : of->bos ? 0 : 1;
+    const smidge_span span = {.text = of->text, .size = (size_t)size};
     smidge_prefix *prefix = NULL;
     smidge_error error;
     engine_ok(smidge_prefix_new(session, &span, 1, 0, &prefix, &error), &error);
-    assert_int_equal(prefix->count, span.size > 0 ? length : 1);
+    assert_int_equal(prefix->count, size > 0 ? size + of->before : 1);
     assert_memory_equal(prefix->ids, of->ids, (size_t)prefix->count * sizeof *of->ids);
     smidge_session_free(session);
     return prefix;
@@ -144,29 +145,55 @@ static float *compute_expected(const subject *of, smidge_model *model, int32_t k
     return expected;
 }
 
+static const int32_t chunks[] = {64, 7, 1, POSITIONS};
+/* Three for each thread count. */
+static const int32_t prefixes[] = {1, 47, 63, 3, 33, POSITIONS, 16, 4, 24};
+
+static void check_one_prefix(const setting *at, smidge_model *model, int which)
+{
+    int32_t length = prefixes[which];
+    check_prefix(at, model, length < at->of->positions ? length : at->of->positions);
+}
+
 static void check_setting(const subject *of, const char *cpu, int32_t kv, bool quick)
 {
-    static const int32_t prefixes[] = {1,         47, 63, 3, 33,
-                                       POSITIONS, 16, 4,  24}; /* three for each thread count */
     float *expected = NULL;
     for (int32_t threads = 1; threads <= 3; threads += quick ? 2 : 1) {
         smidge_model *model = engine_open(of->path, cpu, threads);
         if (expected == NULL)
             expected = compute_expected(of, model, kv);
         const setting at = {.of = of, .cpu = cpu, .kv = kv, .expected = expected};
-        check_chunks(&at, model);
-        for (int i = 0; i < (quick ? 1 : 3); i++) {
-            int32_t length = prefixes[3 * (threads - 1) + i];
-            check_prefix(&at, model, length < of->positions ? length : of->positions);
-        }
+        for (int i = 0; i < 4; i++)
+            check_chunks(&at, model, chunks[i]);
+        for (int i = 0; i < (quick ? 1 : 3); i++)
+            check_one_prefix(&at, model, 3 * (threads - 1) + i);
         check_own_past(&at, model, of->positions / 3);
         smidge_model_close(model);
     }
     free(expected);
 }
 
-/* In quick runs 1 and 3 threads, and one CPU path and KV type a model by turns; each is met. */
-static void check_subject(subject *of, int turn)
+/* One thread count with one chunk and one prefix. Over three steps and three KV types each thread count meets each
+ * chunk: the two are orthogonal Latin squares. */
+static void check_corner(const subject *of, const char *cpu, int32_t kv, int step, int turn)
+{
+    int32_t threads = 1 + (turn + step + kv) % 3;
+    smidge_model *model = engine_open(of->path, cpu, 1);
+    float *expected = compute_expected(of, model, kv);
+    smidge_model_close(model);
+    model = engine_open(of->path, cpu, threads);
+    const setting at = {.of = of, .cpu = cpu, .kv = kv, .expected = expected};
+    check_chunks(&at, model, POSITIONS);
+    check_chunks(&at, model, chunks[(turn + step + 2 * kv) % 3]);
+    check_one_prefix(&at, model, 3 * (threads - 1) + (turn + step) % 3);
+    check_own_past(&at, model, of->positions / 3);
+    smidge_model_close(model);
+    free(expected);
+}
+
+/* `whole`: everything with everything; otherwise a corner for each CPU path and KV type. In quick runs 1 and 3 threads,
+ * and one CPU path and KV type a model by turns; each is met. */
+static void check_subject(subject *of, bool whole, int turn)
 {
     smidge_model *model = engine_open(of->path, NULL, 1);
     choose_text(of, model);
@@ -177,21 +204,78 @@ static void check_subject(subject *of, int turn)
     smidge_model_close(model);
     for (int i = 0; i < steps; i++) {
         for (int32_t kv = 0; kv < kinds; kv++) {
-            if (!quick || (i == turn % steps && kv == turn / steps % kinds))
+            if (quick && (i != turn % steps || kv != turn / steps % kinds))
+                continue;
+            if (whole || quick)
                 check_setting(of, cpus[i], kv, quick);
+            else
+                check_corner(of, cpus[i], kv, i, turn);
         }
     }
 }
 
-static void tiny_llamas(void **state)
+/* Families differ in the forward pass: windows of 16 positions in all or in some layers, norms, biases, caps, and rope.
+ * Phi-3's longrope turns by other factors once the session's context is above 64. */
+static void every_family(void **state)
 {
     (void)state;
-    subject plain = {.name = "llama-plain", .positions = POSITIONS};
-    plain.path = smg_test_source("tests/golden/llama-plain.gguf");
-    check_subject(&plain, 1);
-    subject window = {.name = "llama-window", .positions = POSITIONS};
-    window.path = smg_test_source("tests/golden/llama-window.gguf");
-    check_subject(&window, 2);
+    subject families[] = {
+        {.name = "llama-plain"},
+        {.name = "llama-rope3"},
+        {.name = "llama-window"},
+        {.name = "qwen2"},
+        {.name = "qwen3"},
+        {.name = "phi3"},
+        {.name = "phi3-partial"},
+        {.name = "phi3-longrope", .positions = 60, .prefix_context = 64},
+        {.name = "phi3-longrope", .positions = 65},
+        {.name = "gemma"},
+        {.name = "gemma2"},
+        {.name = "gemma3"},
+        {.name = "gemma3-linear"},
+    };
+    for (int i = 0; i < (int)(sizeof families / sizeof *families); i++) {
+        subject *family = &families[i];
+        char path[64];
+        snprintf(path, sizeof path, "tests/golden/%s.gguf", family->name);
+        family->path = smg_test_source(path);
+        if (family->positions == 0)
+            family->positions = POSITIONS;
+        check_subject(family, false, i + 1);
+    }
+}
+
+/* The size of a context changes nothing, but for longrope at its threshold, where it changes every position but the
+ * first. */
+static void contexts_change_nothing_but_at_a_threshold(void **state)
+{
+    (void)state;
+    static const int32_t contexts[] = {60, 64, 65, 256};
+    subject phi = {.name = "phi3-longrope", .positions = 60};
+    phi.path = smg_test_source("tests/golden/phi3-longrope.gguf");
+    smidge_model *model = engine_open(phi.path, NULL, 2);
+    choose_text(&phi, model);
+    int32_t vocabulary = model->model.shape.vocabulary;
+    float *sides[2] = {engine_logits_new(model, phi.positions), engine_logits_new(model, phi.positions)};
+    float *logits = engine_logits_new(model, phi.positions);
+    for (int i = 0; i < 4; i++) {
+        smidge_session *session = engine_session(model, SMIDGE_KV_F16, contexts[i], 16);
+        engine_run_rows(session, phi.ids, phi.positions, i % 2 == 0 ? sides[i / 2] : logits);
+        smidge_session_free(session);
+        const setting at = {.of = &phi,
+                            .cpu = "the best path",
+                            .kv = SMIDGE_KV_F16,
+                            .expected = sides[i / 2]};
+        if (i % 2 == 1)
+            same_bits(&at, logits, 0, phi.positions, vocabulary, "context of", contexts[i]);
+    }
+    for (int32_t i = 1; i < phi.positions; i++)
+        assert_memory_not_equal(sides[0] + i * vocabulary, sides[1] + i * vocabulary,
+                                (size_t)vocabulary * sizeof *logits);
+    free(sides[0]);
+    free(sides[1]);
+    free(logits);
+    smidge_model_close(model);
 }
 
 static void stories(void **state)
@@ -202,7 +286,7 @@ static void stories(void **state)
         printf("no fixture %s\n", STORIES);
         skip();
     }
-    check_subject(&trained, 0);
+    check_subject(&trained, true, 0);
 }
 
 /* Rows of feed_forward 160 and vocabulary 382 do not fill the last tile. */
@@ -224,7 +308,7 @@ static void check_type(smg_type type, int turn)
     };
     synthetic_file file = synthetic_make(&shape);
     subject random = {.name = info->name, .path = file.path, .positions = 70};
-    check_subject(&random, turn);
+    check_subject(&random, true, turn);
     synthetic_free(&file);
 }
 
@@ -243,7 +327,8 @@ static void every_weight_type(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(tiny_llamas),
+        cmocka_unit_test(every_family),
+        cmocka_unit_test(contexts_change_nothing_but_at_a_threshold),
         cmocka_unit_test(stories),
         cmocka_unit_test(every_weight_type),
     };

@@ -57,6 +57,20 @@ static void same_logits(smidge_model *model, int32_t kv, smidge_prefix *prefix)
     smidge_session_free(cold);
 }
 
+/* By its tokens a caller knows what was loaded. */
+static void same_tokens(const smidge_model *model, const smidge_prefix *prefix)
+{
+    const smidge_span span = {task, sizeof task - 1, 0};
+    int32_t ids[256];
+    size_t count = 0;
+    smidge_error error;
+    engine_ok(smidge_tokenize(model, &span, 1, ids, 256, &count, &error), &error);
+    size_t held = 0;
+    const int32_t *tokens = smidge_prefix_tokens(prefix, &held);
+    assert_int_equal(held, count);
+    assert_memory_equal(tokens, ids, count * sizeof *ids);
+}
+
 static void what_is_saved_comes_back(void **state)
 {
     (void)state;
@@ -69,6 +83,7 @@ static void what_is_saved_comes_back(void **state)
         smidge_prefix *prefix = NULL;
         smidge_error error;
         engine_ok(smidge_prefix_load(model, path, &prefix, &error), &error);
+        same_tokens(model, prefix);
         same_logits(model, kv, prefix);
         smidge_prefix_free(prefix);
         smidge_model_close(model);
@@ -189,12 +204,51 @@ static void saving_is_whole_or_not_at_all(void **state)
     smidge_model_close(model);
 }
 
+/* A path mistaken for another costs no file; one of an older format, or an empty one, is replaced. */
+static void what_is_something_else_is_left_alone(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"Judge the reading.", "SMGPF", "GGUF and a model"};
+    static const char *const taken[] = {"SMGPFX00 of another time", ""};
+    smidge_model *model = engine_open(file.path, NULL, 1);
+    smidge_session *session = engine_session(model, SMIDGE_KV_F16, 256, 0);
+    smidge_prefix *prefix = compute(session, task);
+    char path[128];
+    path_of("nonsense", path);
+    smidge_error error = {0};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        const smg_file_part other = {others[i], strlen(others[i])};
+        engine_ok(smg_file_replace(path, &other, 1, &error), &error);
+        assert_int_equal(smidge_prefix_save(prefix, path, &error), SMIDGE_E_INVALID);
+        assert_non_null(strstr(error.message, "was left alone"));
+        size_t size = 0;
+        uint8_t *bytes = read_bytes(path, &size);
+        assert_int_equal(size, other.size);
+        assert_memory_equal(bytes, others[i], size);
+        smg_free(bytes);
+    }
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        const smg_file_part other = {taken[i], strlen(taken[i])};
+        engine_ok(smg_file_replace(path, &other, 1, &error), &error);
+        engine_ok(smidge_prefix_save(prefix, path, &error), &error);
+        smidge_prefix *loaded = NULL;
+        engine_ok(smidge_prefix_load(model, path, &loaded, &error), &error);
+        smidge_prefix_free(loaded);
+    }
+    smidge_prefix_free(prefix);
+    smidge_session_free(session);
+    smidge_model_close(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_is_saved_comes_back),      cmocka_unit_test(what_is_foreign_is_refused),
-        cmocka_unit_test(what_is_damaged_is_refused),    cmocka_unit_test(a_failed_load_changes_nothing),
+        cmocka_unit_test(what_is_saved_comes_back),
+        cmocka_unit_test(what_is_foreign_is_refused),
+        cmocka_unit_test(what_is_damaged_is_refused),
+        cmocka_unit_test(a_failed_load_changes_nothing),
         cmocka_unit_test(saving_is_whole_or_not_at_all),
+        cmocka_unit_test(what_is_something_else_is_left_alone),
     };
     file = synthetic_small(1024);
     snprintf(folder, sizeof folder, "/tmp/smidge-test-XXXXXX");
