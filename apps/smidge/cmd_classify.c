@@ -227,8 +227,10 @@ static int classify_one(classify_state *state, int64_t deadline_ns)
     if (status != SMIDGE_OK)
         return cli_close_output(cli_fail(&error));
     if (abstained)
-        cli_complain("classify", "abstained: %s has %.4f, below %.4f (--min-confidence)",
-                     state->labels[result.label], result.confidence, state->options.min_confidence);
+        cli_complain(
+            "classify",
+            "abstained: %s has %.4f, below %.4f (--min-confidence; see docs/troubleshooting.md, \"Answers that are wrong\")",
+            state->labels[result.label], result.confidence, state->options.min_confidence);
     return cli_close_output(abstained ? EXIT_ABSTAINED : EXIT_OK);
 }
 
@@ -277,8 +279,10 @@ static smidge_status make_prompt(const classify_state *state, batch *lines, size
     smidge_error *error = &lines->errors[i];
     *error = (smidge_error){0};
     if (from->text == NULL)
-        *error =
-            (smidge_error){.code = SMIDGE_E_INVALID, .message = "the line is longer than 1 MiB (shorten it)"};
+        *error = (smidge_error){
+            .code = SMIDGE_E_INVALID,
+            .message =
+                "the line is longer than 1 MiB (shorten it; see docs/troubleshooting.md, \"Prompts that do not fit\")"};
     else
         error->code = reading_prompt_init(&lines->prompts[i], &state->frame, state->model, from->text,
                                           from->size, error);
@@ -336,7 +340,7 @@ static int classify_lines(classify_state *state)
 {
     batch *lines = calloc(1, sizeof *lines);
     line_reader reader = {0};
-    smidge_error error = {.code = SMIDGE_E_NOMEM, .where = "classify", .message = "not enough memory"};
+    smidge_error error = {.code = SMIDGE_E_NOMEM, .where = "classify", .message = CLI_NO_MEMORY};
     smidge_status status = lines == NULL ? SMIDGE_E_NOMEM : SMIDGE_OK;
     bool written = true;
     for (size_t number = 1; status == SMIDGE_OK && written && read_batch(state, &reader, lines);

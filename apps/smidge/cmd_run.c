@@ -6,6 +6,7 @@
 
 #include "chat_flags.h"
 #include "model_flags.h"
+#include "schema_flags.h"
 
 typedef struct run_options {
     model_flags model;
@@ -18,6 +19,7 @@ typedef struct run_options {
     bool special;
     bool json;
     chat_flags chat;
+    schema_flags schema;
     smidge_generate_options generate;
 } run_options;
 
@@ -28,8 +30,10 @@ typedef struct run_state {
     int64_t deadline_ns;
     smidge_model *model;
     smidge_session *session;
-    smidge_chat *chat; /* NULL without --chat: then the prompt is the text as it is */
-    char *answer;      /* collected for --json */
+    smidge_chat *chat;     /* NULL without --chat: then the prompt is the text as it is */
+    smidge_schema *schema; /* NULL without --json-schema */
+    double *confidences;   /* of its keys */
+    char *answer;          /* collected for --json */
     size_t answer_size;
     char last; /* character printed */
 } run_state;
@@ -38,7 +42,9 @@ static void state_done(run_state *state)
 {
     smidge_session_free(state->session);
     smidge_chat_free(state->chat);
+    smidge_schema_free(state->schema);
     smidge_model_close(state->model);
+    free(state->confidences);
     free(state->answer);
     free(state->text);
 }
@@ -69,6 +75,7 @@ static int parse(run_options *options, int argc, char **argv)
         {"-e,--escape", CLI_FLAG, &options->escape, NULL, "\\n, \\t and the like in the prompt are escapes"},
         {"--special", CLI_FLAG, &options->special, NULL, "special tokens in the prompt are special"},
         CHAT_FLAGS(options->chat),
+        SCHEMA_FLAGS(options->schema),
         {"--json", CLI_FLAG, &options->json, NULL, "print one JSON object"},
         {"--no-conversation,-no-cnv,--single-turn,-st,--simple-io,--log-disable", CLI_IGNORED, NULL, NULL,
          NULL},
@@ -144,6 +151,8 @@ static void print_json(const run_state *state, const smidge_generate_result *res
                   (int)result->tokens, "prefill_ms", (double)result->prefill_ns / 1e6, "decode_ms",
                   (double)result->decode_ns / 1e6, "tokens_per_second",
                   tokens_per_second(result->tokens - 1, result->decode_ns), "model", id);
+    if (state->schema != NULL)
+        schema_report(object, state->schema, state->answer, state->answer_size, state->confidences);
     json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
     fputc('\n', stdout);
     json_decref(object);
@@ -159,12 +168,27 @@ static const smidge_span *prompt_spans(const run_state *state, smidge_span *plai
     return plain;
 }
 
+/* The schema, and room for what is said of its keys. Returns -1, or the exit status after a message. */
+static int open_schema(run_state *state)
+{
+    int status = schema_open(&state->options.schema, state->model, &state->schema);
+    if (status >= 0)
+        return status;
+    state->confidences = calloc((size_t)smidge_schema_keys(state->schema) + 1, sizeof *state->confidences);
+    if (state->confidences == NULL) {
+        cli_complain("schema", "%s", CLI_NO_MEMORY);
+        return EXIT_FAILED;
+    }
+    state->options.generate.schema = state->schema;
+    return -1;
+}
+
 /* The context holds the prompt and the answer, and not more than the user asks for. */
 static smidge_status open_session(run_state *state, smidge_error *error)
 {
-    smidge_status status = model_open(&state->options.model, state->deadline_ns, &state->model, error);
+    smidge_status status = SMIDGE_OK;
     int32_t context = state->options.context;
-    if (status == SMIDGE_OK && state->options.chat.chat)
+    if (state->options.chat.chat)
         status = chat_new(&state->options.chat, state->model, state->text, state->size, &state->chat, error);
     if (status == SMIDGE_OK && context == 0) {
         smidge_span plain;
@@ -172,7 +196,9 @@ static smidge_status open_session(run_state *state, smidge_error *error)
         const smidge_span *spans = prompt_spans(state, &plain, &span_count);
         size_t count = 0;
         status = smidge_tokenize(state->model, spans, span_count, NULL, 0, &count, error);
-        int64_t needed = (int64_t)count + state->options.generate.max_tokens;
+        int64_t answer = state->schema != NULL ? smidge_schema_max_tokens(state->schema)
+                                               : state->options.generate.max_tokens;
+        int64_t needed = (int64_t)count + answer;
         context = needed > INT32_MAX ? INT32_MAX : (int32_t)needed;
     }
     if (status == SMIDGE_OK)
@@ -189,7 +215,7 @@ static int generate(run_state *state)
     smidge_span plain;
     size_t span_count = 1;
     const smidge_span *spans = prompt_spans(state, &plain, &span_count);
-    smidge_generate_result result = {.size = sizeof result};
+    smidge_generate_result result = {.size = sizeof result, .key_confidences = state->confidences};
     smidge_error error;
     smidge_status status =
         smidge_generate(state->session, spans, span_count, &options->generate, &result, &error);
@@ -202,21 +228,31 @@ static int generate(run_state *state)
     return cli_close_output(status == SMIDGE_OK ? EXIT_OK : cli_fail(&error));
 }
 
+/* What parsing alone does not see. Returns -1, or the exit status after a usage error. */
+static int check(run_options *options)
+{
+    int status = model_check(&cli_run, &options->model);
+    if (status < 0)
+        status = chat_check(&cli_run, &options->chat, options->special);
+    if (status < 0)
+        status = schema_check(&cli_run, &options->schema);
+    if (status < 0 && options->deadline_ms < 0)
+        status = cli_misuse(&cli_run, "--deadline", "must be above 0");
+    if (status < 0 && options->generate.max_tokens < 1)
+        status = cli_misuse(&cli_run, "-n", "must be at least 1: answers are never without a bound here");
+    /* What was asked stands in the template, or would be in the way of the object. */
+    if (options->chat.chat || schema_wanted(&options->schema))
+        options->no_display_prompt = true;
+    return status;
+}
+
 static int run(int argc, char **argv, int64_t started)
 {
     __attribute__((cleanup(state_done))) run_state state = {0};
     smidge_generate_options_init(&state.options.generate);
     int status = parse(&state.options, argc, argv);
     if (status < 0)
-        status = model_check(&cli_run, &state.options.model);
-    if (status < 0)
-        status = chat_check(&cli_run, &state.options.chat, state.options.special);
-    if (state.options.chat.chat) /* what was asked stands in the template, not in front of the answer */
-        state.options.no_display_prompt = true;
-    if (status < 0 && state.options.deadline_ms < 0)
-        status = cli_misuse(&cli_run, "--deadline", "must be above 0");
-    if (status < 0 && state.options.generate.max_tokens < 1)
-        status = cli_misuse(&cli_run, "-n", "must be at least 1: answers are never without a bound here");
+        status = check(&state.options);
     if (status < 0)
         status = read_prompt(&state);
     if (status >= 0)
@@ -224,6 +260,11 @@ static int run(int argc, char **argv, int64_t started)
     state.deadline_ns =
         state.options.deadline_ms == 0 ? 0 : started + state.options.deadline_ms * INT64_C(1000000);
     smidge_error error;
+    if (model_open(&state.options.model, state.deadline_ns, &state.model, &error) != SMIDGE_OK)
+        return cli_fail(&error);
+    status = schema_wanted(&state.options.schema) ? open_schema(&state) : -1;
+    if (status >= 0)
+        return status;
     return open_session(&state, &error) == SMIDGE_OK ? generate(&state) : cli_fail(&error);
 }
 
@@ -234,6 +275,6 @@ const cli_command cli_run = {
     .details =
         "Takes the flags of llama.cpp's completion program, so a program that calls it changes only the name:\n"
         "-no-cnv, -st, --simple-io, --log-disable and -ngl N are accepted and mean nothing here.\n"
-        "The prompt is raw text; only text goes to standard output, errors go to standard error.\n",
+        "The prompt is raw text, or a message with --chat; only text goes to standard output, errors go to standard error.\n",
     .run = run,
 };

@@ -13,7 +13,7 @@ static smidge_status check_tokens(const smidge_prefix *prefix, const smidge_mode
     const int32_t *tokens = smidge_prefix_tokens(prefix, &held);
     int32_t *ids = malloc(held * sizeof *ids);
     if (ids == NULL) {
-        *error = (smidge_error){.code = SMIDGE_E_NOMEM, .message = "not enough memory"};
+        *error = (smidge_error){.code = SMIDGE_E_NOMEM, .message = CLI_NO_MEMORY};
         return SMIDGE_E_NOMEM;
     }
     size_t count = 0;

@@ -5,7 +5,7 @@
 
 static smidge_status no_memory(smidge_error *error)
 {
-    *error = (smidge_error){.code = SMIDGE_E_NOMEM, .where = "prompt", .message = "not enough memory"};
+    *error = (smidge_error){.code = SMIDGE_E_NOMEM, .where = "prompt", .message = CLI_NO_MEMORY};
     return SMIDGE_E_NOMEM;
 }
 
