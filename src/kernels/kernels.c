@@ -33,7 +33,7 @@ size_t smg_act_row_bytes(smg_act act, int64_t k)
     size_t bytes;
     switch (act) {
     case SMG_ACT_Q8_0:
-        bytes = (size_t)(k / SMG_QK) * sizeof(smg_block_q8_0);
+        bytes = (size_t)(k / SMG_QK) * (sizeof(smg_block_q8_0) + sizeof(int16_t));
         break;
     case SMG_ACT_Q8_1:
         bytes = (size_t)(k / SMG_QK) * sizeof(smg_block_q8_1);

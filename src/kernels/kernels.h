@@ -17,8 +17,8 @@
 
 /* How a row of activations is stored for a product with quantized weights. */
 typedef enum smg_act {
-    SMG_ACT_F32,  /* as it is: weights F32, F16, BF16 */
-    SMG_ACT_Q8_0, /* smg_block_q8_0: Q4_0, Q5_0, Q8_0, IQ4_NL */
+    SMG_ACT_F32, /* as it is: weights F32, F16, BF16 */
+    SMG_ACT_Q8_0, /* smg_block_q8_0, and behind them the sum of each one's integers, int16_t: Q4_0, Q5_0, Q8_0, IQ4_NL */
     SMG_ACT_Q8_1, /* smg_block_q8_1: Q4_1, Q5_1 */
     SMG_ACT_Q8_K, /* smg_block_q8_k: the super-block types */
     SMG_ACT_COUNT

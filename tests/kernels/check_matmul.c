@@ -26,9 +26,7 @@ static void make_problem(check *c, smg_type type, int64_t k, data_kind kind, pro
     p->act = smg_act_for(type);
     p->k = k;
     p->w_bytes = smg_type_row_bytes(type, (uint64_t)k);
-    /* the row without what rounds its size up */
-    p->x_bytes =
-        p->act == SMG_ACT_Q8_0 ? (size_t)(k / SMG_QK) * sizeof(smg_block_q8_0) : smg_act_row_bytes(p->act, k);
+    p->x_bytes = smg_act_row_bytes(p->act, k);
     p->w_stride = (p->w_bytes + 5) | 1;
     p->x_stride = (p->x_bytes + 5) | 1;
     p->w = guarded_new((SIDE - 1) * p->w_stride + p->w_bytes);
@@ -239,6 +237,43 @@ static void check_nan(check *c, smg_type type, int64_t k)
                            (double)out[t * OUT_STRIDE + r], t);
 }
 
+/* More rows and tokens than kernels take together, and rows longer than they unpack at a time: each output equals the one
+ * that was computed alone. */
+static void check_large(check *c, smg_type type)
+{
+    enum { ROWS = 35, TOKENS = 70 };
+    const int64_t elements = smg_type_describe(type)->block_elements;
+    const int64_t k = elements == SMG_QK_K ? 1280 : 1056;
+    const smg_act act = smg_act_for(type);
+    const smg_matmul_fn matmul = c->table->matmul[type];
+    const size_t w_stride = smg_type_row_bytes(type, (uint64_t)k), x_stride = smg_act_row_bytes(act, k);
+    uint8_t *w = guarded_new(ROWS * w_stride), *x = guarded_new(TOKENS * x_stride);
+    float *floats = guarded_new((size_t)k * sizeof *floats);
+    float *out = guarded_new(ROWS * TOKENS * sizeof *out);
+    for (int r = 0; r < ROWS; r++)
+        fill_weights(&c->random, type, DATA_RANDOM, w + (size_t)r * w_stride, k);
+    for (int t = 0; t < TOKENS; t++) {
+        fill_floats(&c->random, DATA_RANDOM, floats, k);
+        if (act == SMG_ACT_F32)
+            memcpy(x + (size_t)t * x_stride, floats, x_stride);
+        else
+            c->reference->quantize[act](floats, x + (size_t)t * x_stride, k);
+    }
+    matmul(k, ROWS, w, w_stride, TOKENS, x, x_stride, out, ROWS);
+    for (int t = 0; t < TOKENS; t++) {
+        for (int r = 0; r < ROWS; r++) {
+            float alone;
+            matmul(k, 1, w + (size_t)r * w_stride, w_stride, 1, x + (size_t)t * x_stride, x_stride, &alone,
+                   1);
+            if (memcmp(&alone, &out[t * ROWS + r], sizeof alone) != 0) {
+                check_fail(c, "k %d: output [%d][%d] of %dx%d is %a, alone %a", (int)k, t, r, ROWS, TOKENS,
+                           (double)out[t * ROWS + r], (double)alone);
+                return;
+            }
+        }
+    }
+}
+
 void check_matmul(check *c, smg_type type)
 {
     static const int64_t plain[] = {1, 3, 8, 9, 31, 64, 257, 1000, 2051};
@@ -255,6 +290,10 @@ void check_matmul(check *c, smg_type type)
             guarded_free_all();
         }
         check_nan(c, type, ks[i]);
+        guarded_free_all();
+    }
+    if (c->table->matmul[type] != c->reference->matmul[type]) { /* which has no tiles */
+        check_large(c, type);
         guarded_free_all();
     }
 }

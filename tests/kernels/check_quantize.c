@@ -41,17 +41,11 @@ static void fill_case(uint64_t *random, int which, float *x, int64_t n)
         x[random_bits(random) % (uint64_t)n] = -INFINITY;
 }
 
-/* Bytes of a row without what rounds its size up. */
-static size_t exact_bytes(smg_act act, int64_t k)
-{
-    return act == SMG_ACT_Q8_0 ? (size_t)(k / SMG_QK) * sizeof(smg_block_q8_0) : smg_act_row_bytes(act, k);
-}
-
 /* What the reference itself must keep: half a step, and a little for the scale's own rounding. */
 static void check_steps(check *c, smg_act act, const float *x, const uint8_t *row, int64_t k)
 {
     const int64_t elements = act == SMG_ACT_Q8_K ? SMG_QK_K : SMG_QK;
-    const size_t bytes = exact_bytes(act, elements);
+    const size_t bytes = act == SMG_ACT_Q8_0 ? sizeof(smg_block_q8_0) : smg_act_row_bytes(act, elements);
     const size_t qs = act == SMG_ACT_Q8_K   ? offsetof(smg_block_q8_k, qs)
                       : act == SMG_ACT_Q8_1 ? offsetof(smg_block_q8_1, qs)
                                             : offsetof(smg_block_q8_0, qs);
@@ -75,7 +69,7 @@ void check_quantize(check *c, smg_act act)
     for (int64_t blocks = 1; blocks <= 9; blocks++) {
         for (int which = 0; which < CASES; which++) {
             const int64_t k = blocks * elements;
-            const size_t bytes = exact_bytes(act, k);
+            const size_t bytes = smg_act_row_bytes(act, k);
             float *x = guarded_new((size_t)k * sizeof *x);
             uint8_t *expected = guarded_new(bytes), *got = guarded_new(bytes);
             fill_case(&c->random, which, x, k);

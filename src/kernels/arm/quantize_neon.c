@@ -57,14 +57,30 @@ static ALWAYS_INLINE void store_quants(uint8_t *p, quants q)
     vst1q_u8(p + 16, vreinterpretq_u8_s8(q.b));
 }
 
-void smg_quantize_f32_q8_0_neon(const float *x, void *ret_row, int64_t k)
+/* Sums of the integers go to `sums`, if that is not NULL. */
+static ALWAYS_INLINE void quantize_q8_0(const float *x, uint8_t *row, uint8_t *sums, int64_t k)
 {
-    uint8_t *row = ret_row;
     for (int64_t i = 0; i < k; i += SMG_QK, row += sizeof(smg_block_q8_0)) {
         quants q;
         store_half(row, quantize_small(x + i, &q));
         store_quants(row + offsetof(smg_block_q8_0, qs), q);
+        if (sums == NULL)
+            continue;
+        int16_t sum = (int16_t)(vaddlvq_s8(q.a) + vaddlvq_s8(q.b));
+        memcpy(sums, &sum, sizeof sum);
+        sums += sizeof sum;
     }
+}
+
+void smg_quantize_f32_q8_0_neon(const float *x, void *ret_row, int64_t k)
+{
+    uint8_t *row = ret_row;
+    quantize_q8_0(x, row, row + (size_t)(k / SMG_QK) * sizeof(smg_block_q8_0), k);
+}
+
+void smg_kv_store_f32_q8_0_neon(const float *x, void *ret_cells, int64_t n)
+{
+    quantize_q8_0(x, ret_cells, NULL, n);
 }
 
 void smg_quantize_f32_q8_1_neon(const float *x, void *ret_row, int64_t k)

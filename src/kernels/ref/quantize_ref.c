@@ -36,14 +36,32 @@ static float quantize_small(const float *x, int8_t *q)
     return amax / 127.0F;
 }
 
+/* Sums of the integers go to `sums`, if that is not NULL. */
+static void quantize_q8_0(const float *x, uint8_t *row, uint8_t *sums, int64_t k)
+{
+    for (int64_t i = 0; i < k; i += SMG_QK, row += sizeof(smg_block_q8_0)) {
+        smg_block_q8_0 block;
+        int16_t sum = 0;
+        block.d = smg_half_from_float(quantize_small(x + i, block.qs));
+        memcpy(row, &block, sizeof block);
+        if (sums == NULL)
+            continue;
+        for (int j = 0; j < SMG_QK; j++)
+            sum = (int16_t)(sum + block.qs[j]);
+        memcpy(sums, &sum, sizeof sum);
+        sums += sizeof sum;
+    }
+}
+
 void smg_quantize_f32_q8_0_ref(const float *x, void *ret_row, int64_t k)
 {
     uint8_t *row = ret_row;
-    for (int64_t i = 0; i < k; i += SMG_QK, row += sizeof(smg_block_q8_0)) {
-        smg_block_q8_0 block;
-        block.d = smg_half_from_float(quantize_small(x + i, block.qs));
-        memcpy(row, &block, sizeof block);
-    }
+    quantize_q8_0(x, row, row + (size_t)(k / SMG_QK) * sizeof(smg_block_q8_0), k);
+}
+
+void smg_kv_store_f32_q8_0_ref(const float *x, void *ret_cells, int64_t n)
+{
+    quantize_q8_0(x, ret_cells, NULL, n);
 }
 
 void smg_quantize_f32_q8_1_ref(const float *x, void *ret_row, int64_t k)

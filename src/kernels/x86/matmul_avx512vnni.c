@@ -12,5 +12,5 @@
 #define TILE_ROWS 4
 #define TILE_TOKENS 4
 
-#include "kernels/x86/matmul_small_x86.inc"
+#include "kernels/x86/matmul_small_rows_x86.inc"
 #include "kernels/x86/matmul_super_rows_x86.inc"

@@ -59,14 +59,39 @@ static ALWAYS_INLINE void store_half(uint8_t *p, float value)
     memcpy(p, &half, sizeof half);
 }
 
-void smg_quantize_f32_q8_0_avx2(const float *x, void *ret_row, int64_t k)
+static ALWAYS_INLINE int sum_all(__m256i q)
 {
-    uint8_t *row = ret_row;
+    __m256i fours = sum_fours(q);
+    __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(fours), _mm256_extracti128_si256(fours, 1));
+    sum = _mm_add_epi32(sum, _mm_unpackhi_epi64(sum, sum));
+    sum = _mm_add_epi32(sum, _mm_srli_epi64(sum, 32));
+    return _mm_cvtsi128_si32(sum);
+}
+
+/* Sums of the integers go to `sums`, if that is not NULL. */
+static ALWAYS_INLINE void quantize_q8_0(const float *x, uint8_t *row, uint8_t *sums, int64_t k)
+{
     for (int64_t i = 0; i < k; i += SMG_QK, row += sizeof(smg_block_q8_0)) {
         __m256i q;
         store_half(row, quantize_small(x + i, &q));
         _mm256_storeu_si256((__m256i_u *)(row + offsetof(smg_block_q8_0, qs)), q);
+        if (sums == NULL)
+            continue;
+        int16_t sum = (int16_t)sum_all(q);
+        memcpy(sums, &sum, sizeof sum);
+        sums += sizeof sum;
     }
+}
+
+void smg_quantize_f32_q8_0_avx2(const float *x, void *ret_row, int64_t k)
+{
+    uint8_t *row = ret_row;
+    quantize_q8_0(x, row, row + (size_t)(k / SMG_QK) * sizeof(smg_block_q8_0), k);
+}
+
+void smg_kv_store_f32_q8_0_avx2(const float *x, void *ret_cells, int64_t n)
+{
+    quantize_q8_0(x, ret_cells, NULL, n);
 }
 
 void smg_quantize_f32_q8_1_avx2(const float *x, void *ret_row, int64_t k)
@@ -75,12 +100,8 @@ void smg_quantize_f32_q8_1_avx2(const float *x, void *ret_row, int64_t k)
     for (int64_t i = 0; i < k; i += SMG_QK, row += sizeof(smg_block_q8_1)) {
         __m256i q;
         float d = quantize_small(x + i, &q);
-        __m256i fours = sum_fours(q);
-        __m128i sum = _mm_add_epi32(_mm256_castsi256_si128(fours), _mm256_extracti128_si256(fours, 1));
-        sum = _mm_add_epi32(sum, _mm_unpackhi_epi64(sum, sum));
-        sum = _mm_add_epi32(sum, _mm_srli_epi64(sum, 32));
         store_half(row, d);
-        store_half(row + offsetof(smg_block_q8_1, s), d * (float)_mm_cvtsi128_si32(sum));
+        store_half(row + offsetof(smg_block_q8_1, s), d * (float)sum_all(q));
         _mm256_storeu_si256((__m256i_u *)(row + offsetof(smg_block_q8_1, qs)), q);
     }
 }
