@@ -1,4 +1,5 @@
-/* Vectors that have a weight row in each lane, for the paths with VNNI: 16 rows where there is AVX-512, else 8. */
+/* Vectors that have a weight row in each lane, 16 rows where there is AVX-512 and else 8, and the integer dot products of each
+ * path. `most` is the largest of unsigned weights, and 0 where they are signed. */
 #ifndef SMG_KERNELS_X86_ROWS_H
 #define SMG_KERNELS_X86_ROWS_H
 
@@ -33,9 +34,6 @@ static ALWAYS_INLINE void rows_store(float *p, rows_float v, int count)
 {
     _mm512_mask_storeu_ps(p, (__mmask16)((1U << count) - 1), v);
 }
-
-#define rows_dot_bytes _mm512_dpbusd_epi32
-#define rows_dot_words _mm512_dpwssd_epi32
 
 /* 32 bytes of each row to eight vectors, in which each row has four. */
 static ALWAYS_INLINE void rows_interleave(const __m256i *rows, uint8_t (*ret_groups)[4 * ROWS])
@@ -91,9 +89,6 @@ static ALWAYS_INLINE void rows_store(float *p, rows_float v, int count)
     _mm256_maskstore_ps(p, mask, v);
 }
 
-#define rows_dot_bytes _mm256_dpbusd_avx_epi32
-#define rows_dot_words _mm256_dpwssd_avx_epi32
-
 static ALWAYS_INLINE void rows_interleave(const __m256i *rows, uint8_t (*ret_groups)[4 * ROWS])
 {
     __m256i fours[2][4];
@@ -111,6 +106,102 @@ static ALWAYS_INLINE void rows_interleave(const __m256i *rows, uint8_t (*ret_gro
                            _mm256_permute2x128_si256(fours[0][g], fours[1][g], 0x20));
         _mm256_store_si256((__m256i *)ret_groups[g + 4],
                            _mm256_permute2x128_si256(fours[0][g], fours[1][g], 0x31));
+    }
+}
+
+#endif
+
+/* ---- Dot products ------------------------------------------------------------------------------------- */
+
+#if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
+
+#if defined(__AVX512VNNI__)
+#define rows_dot_bytes _mm512_dpbusd_epi32
+#define rows_dot_words _mm512_dpwssd_epi32
+#define add_products _mm256_dpbusd_epi32
+#define add_pairs _mm256_dpwssd_epi32
+#else
+#define rows_dot_bytes _mm256_dpbusd_avx_epi32
+#define rows_dot_words _mm256_dpwssd_avx_epi32
+#define add_products _mm256_dpbusd_avx_epi32
+#define add_pairs _mm256_dpwssd_avx_epi32
+#endif
+
+/* The instruction wants one unsigned operand: signed weights become that by adding 128 (flipping their top bit). */
+enum { SIGNED_ZERO = 128 };
+
+static ALWAYS_INLINE __m256i prepare_signed(__m256i q)
+{
+    return _mm256_xor_si256(q, _mm256_set1_epi8((char)SIGNED_ZERO));
+}
+
+/* start + the products of 32 prepared weights, in 8 lanes. */
+static ALWAYS_INLINE __m256i add_dot(__m256i start, __m256i q, __m256i act, int most)
+{
+    (void)most;
+    return add_products(start, q, act);
+}
+
+/* dot[t] += four products of each row, from `groups` vectors of prepared weights. */
+static ALWAYS_INLINE void rows_dot(rows_int *dot, const uint8_t (*groups)[4 * ROWS], const int count,
+                                   const uint8_t *x, size_t x_stride, const int tokens, int most)
+{
+    (void)most;
+    foreach (g, count) {
+        const rows_int q = rows_load(groups[g]);
+        foreach (t, tokens)
+            dot[t] = rows_dot_bytes(dot[t], q, rows_set_4(x + (size_t)t * x_stride + 4 * g));
+    }
+}
+
+#else
+
+/* 8-bit products are summed in pairs in 16 bits, those in pairs in 32. One operand is unsigned: the signs of signed weights
+ * go over to the activations. |-128| is 128 as unsigned, and 2 * 128 * 127 still fits 16 bits. */
+enum { SIGNED_ZERO = 0 };
+
+static ALWAYS_INLINE __m256i prepare_signed(__m256i q)
+{
+    return q;
+}
+
+static ALWAYS_INLINE __m256i add_pairs(__m256i acc, __m256i a, __m256i b)
+{
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(a, b));
+}
+
+#define rows_dot_words add_pairs
+
+static ALWAYS_INLINE __m256i add_dot(__m256i start, __m256i q, __m256i act, int most)
+{
+    const __m256i one = _mm256_set1_epi16(1);
+    if (most == 0)
+        return add_pairs(start, _mm256_maddubs_epi16(_mm256_abs_epi8(q), _mm256_sign_epi8(act, q)), one);
+    return add_pairs(start, _mm256_maddubs_epi16(q, act), one);
+}
+
+static ALWAYS_INLINE void rows_dot(rows_int *dot, const uint8_t (*groups)[4 * ROWS], const int count,
+                                   const uint8_t *x, size_t x_stride, const int tokens, const int most)
+{
+    /* as many groups as cannot leave 16 bits */
+    const int fit = most == 0 ? 1 : INT16_MAX / (2 * 127 * most);
+    const int run = fit < count ? fit : count;
+    for (int first = 0; first < count; first += run) {
+        rows_int pairs[GROUP_TOKENS];
+        foreach (t, tokens)
+            pairs[t] = rows_zero();
+        foreach (g, run) {
+            const rows_int q = rows_load(groups[first + g]);
+            const rows_int magnitude = most == 0 ? _mm256_abs_epi8(q) : q;
+            foreach (t, tokens) {
+                rows_int act = rows_set_4(x + (size_t)t * x_stride + 4 * (first + g));
+                if (most == 0)
+                    act = _mm256_sign_epi8(act, q);
+                pairs[t] = _mm256_add_epi16(pairs[t], _mm256_maddubs_epi16(magnitude, act));
+            }
+        }
+        foreach (t, tokens)
+            dot[t] = add_pairs(dot[t], pairs[t], _mm256_set1_epi16(1));
     }
 }
 
