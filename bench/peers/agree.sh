@@ -1,13 +1,14 @@
 #!/bin/sh
 # Compares our logits with llama.cpp's, and llama.cpp's with its own on another CPU variant (its noise).
 #
-#   bench/peers/agree.sh MODEL.gguf [-a VARIANT] [-b VARIANT] [-n POSITIONS] [-t THREADS]
-#                        [--batch N] [--fa off|on|auto] [--libs DIR]
+#   bench/peers/agree.sh MODEL.gguf [-a VARIANT] [-b VARIANT] [-n POSITIONS] [-p PROMPTS] [-t THREADS]
+#                        [--batch N] [--fa off|on|auto] [--libs DIR] [--keep-tokens FILE]
 #
 # Prints one markdown table (see agree.c for the columns and the verdict). Ours comes from
 # build/release/logits_dump; without it only the noise is shown. The peer's libraries come from the npm
 # package named below unless --libs says where they are. Work files (250 MB each for a 49152-token
-# vocabulary) go to a temporary folder that is removed at the end.
+# vocabulary) go to a temporary folder that is removed at the end. --keep-tokens leaves the ids that the
+# peer cuts all prompts into, one a line.
 set -eu
 
 peer_version=3.22.1
@@ -30,7 +31,7 @@ case $(uname -m) in
     *) fail "no peer package for $(uname -m)" ;;
 esac
 
-model='' positions=64 threads=1 batch=0 flash=off libs=''
+model='' positions=64 prompts=20 threads=1 batch=0 flash=off libs='' kept_tokens=''
 while [ $# -gt 0 ]; do
     case $1 in
         -*) [ $# -ge 2 ] || fail "$1 wants a value" ;;
@@ -39,10 +40,12 @@ while [ $# -gt 0 ]; do
         -a) variant_a=$2; shift ;;
         -b) variant_b=$2; shift ;;
         -n) positions=$2; shift ;;
+        -p) prompts=$2; shift ;;
         -t) threads=$2; shift ;;
         --batch) batch=$2; shift ;;
         --fa) flash=$2; shift ;;
         --libs) libs=$2; shift ;;
+        --keep-tokens) kept_tokens=$2; shift ;;
         -*) fail "unknown option $1" ;;
         *) model=$1 ;;
     esac
@@ -85,11 +88,16 @@ peer_logits() {
 }
 
 echo "agree.sh: greedy text and logits with $variant_a" >&2
-"$work/llama_peer" greedy "$model" "$here/prompts.txt" "$positions" -o "$work/tokens.bin" --libs "$libs" \
+head -n "$prompts" "$here/prompts.txt" >"$work/prompts.txt"
+"$work/llama_peer" greedy "$model" "$work/prompts.txt" "$positions" -o "$work/tokens.bin" --libs "$libs" \
     --variant "$variant_a" -t "$threads" --fa "$flash"
 peer_logits "$variant_a"
 echo "agree.sh: logits with $variant_b" >&2
 peer_logits "$variant_b"
+
+if [ -n "$kept_tokens" ]; then
+    "$work/llama_peer" tokens "$model" "$here/prompts.txt" -o "$kept_tokens" --libs "$libs" --variant "$variant_a"
+fi
 
 ours=$root/build/release/logits_dump
 set -- "$variant_a=$work/$variant_a.f32" "$variant_b=$work/$variant_b.f32"

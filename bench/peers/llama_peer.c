@@ -3,6 +3,7 @@
  *
  *   llama_peer greedy MODEL PROMPTS N -o tokens.bin   one prompt a line, continued greedily to N tokens
  *   llama_peer logits MODEL tokens.bin -o logits.f32  full logits at every position, teacher-forced
+ *   llama_peer tokens MODEL PROMPTS -o ids.txt        each prompt's tokens, an id a line; needs no weights
  *
  * The file formats are described at the top of agree.c.
  */
@@ -39,6 +40,7 @@ static void die(const char *what, const char *why)
 
 static const char usage_text[] = "usage: llama_peer greedy MODEL PROMPTS_FILE N -o tokens.bin [options]\n"
                                  "       llama_peer logits MODEL tokens.bin -o logits.f32 [options]\n"
+                                 "       llama_peer tokens MODEL PROMPTS_FILE -o ids.txt [options]\n"
                                  "  --libs DIR      folder with libllama*.so and libggml-cpu-*.so\n"
                                  "  --variant NAME  which libggml-cpu-NAME.so computes (haswell, zen4, ...)\n"
                                  "  -t N            threads (1)\n"
@@ -203,7 +205,7 @@ static void check_layout(const struct peer_model_params *model, const struct pee
     }
 }
 
-static void peer_open(struct peer *peer, const struct options *options, int n_ctx)
+static void open_model(struct peer *peer, const struct options *options, bool vocabulary_only)
 {
     char path[4096];
     struct peer_api *api = &peer->api;
@@ -224,13 +226,21 @@ static void peer_open(struct peer *peer, const struct options *options, int n_ct
 
     model_params.n_gpu_layers = 0;
     model_params.use_extra_buffers = options->repack;
+    model_params.vocab_only = vocabulary_only;
     peer->model = api->llama_model_load_from_file(options->model, model_params);
     if (!peer->model) {
         die(options->model, "llama.cpp does not load it (--verbose says why)");
     }
     peer->vocab = api->llama_model_get_vocab(peer->model);
     peer->n_vocab = api->llama_vocab_n_tokens(peer->vocab);
+}
 
+static void peer_open(struct peer *peer, const struct options *options, int n_ctx)
+{
+    struct peer_api *api = &peer->api;
+
+    open_model(peer, options, false);
+    struct peer_context_params params = api->llama_context_default_params();
     peer->batch_size = options->batch > 0 && options->batch < n_ctx ? options->batch : n_ctx;
     params.n_ctx = (uint32_t)n_ctx;
     params.n_batch = params.n_ubatch = params.n_outputs_max = (uint32_t)n_ctx;
@@ -310,19 +320,27 @@ static size_t unescape(char *text)
     return (size_t)(out - text);
 }
 
+/* The tokens of a text, as llama.cpp would begin a prompt with it. The caller frees. */
+static int32_t *tokenize(struct peer *peer, const char *text, size_t length, int *ret_count)
+{
+    int capacity = (int)length + 16;
+    int32_t *tokens = calloc((size_t)capacity, sizeof *tokens);
+    if (!tokens) {
+        die("prompt", "out of memory");
+    }
+    *ret_count = peer->api.llama_tokenize(peer->vocab, text, (int32_t)length, tokens, capacity, true, false);
+    if (*ret_count < 1) {
+        die("prompt", "cannot be tokenized, or is empty");
+    }
+    return tokens;
+}
+
 /* Fills tokens with exactly n_total ids: the prompt (cut if it is longer), then greedy text. */
 static void continue_greedily(struct peer *peer, const char *text, size_t length, int32_t *tokens,
                               int n_total)
 {
-    int capacity = (int)length + 16;
-    int32_t *prompt = calloc((size_t)capacity, sizeof *prompt);
-    if (!prompt) {
-        die("prompt", "out of memory");
-    }
-    int n = peer->api.llama_tokenize(peer->vocab, text, (int32_t)length, prompt, capacity, true, false);
-    if (n < 1) {
-        die("prompt", "cannot be tokenized, or is empty");
-    }
+    int n = 0;
+    int32_t *prompt = tokenize(peer, text, length, &n);
     n = n < n_total ? n : n_total;
     memcpy(tokens, prompt, (size_t)n * sizeof *tokens);
     free(prompt);
@@ -373,6 +391,33 @@ static void run_greedy(const struct options *options)
     fclose(prompts);
     free(tokens);
     peer_close(&peer);
+}
+
+static void run_tokens(const struct options *options)
+{
+    struct peer peer = {0};
+    char line[16384];
+    FILE *prompts = open_file(options->input, "r");
+    FILE *out = open_file(options->output, "w");
+
+    open_model(&peer, options, true);
+    while (fgets(line, sizeof line, prompts)) {
+        int n = 0;
+        size_t length = unescape(line);
+        if (length == 0) {
+            continue;
+        }
+        int32_t *tokens = tokenize(&peer, line, length, &n);
+        for (int i = 0; i < n; i++) {
+            fprintf(out, "%d\n", tokens[i]);
+        }
+        free(tokens);
+    }
+    if (fclose(out) != 0) {
+        die(options->output, "cannot be written (disk full?)");
+    }
+    fclose(prompts);
+    peer.api.llama_model_free(peer.model);
 }
 
 /* Reads tokens.bin whole; ret_longest is the longest sequence. The caller frees. */
@@ -435,6 +480,8 @@ int main(int argc, char **argv)
         run_greedy(&options);
     } else if (strcmp(options.command, "logits") == 0) {
         run_logits(&options);
+    } else if (strcmp(options.command, "tokens") == 0) {
+        run_tokens(&options);
     } else {
         usage();
     }

@@ -97,6 +97,18 @@ _Static_assert(sizeof(struct peer_context_params) == 160, "llama_context_params"
 _Static_assert(offsetof(struct peer_context_params, type_k) == 104, "llama_context_params");
 _Static_assert(sizeof(struct peer_batch) == 56, "llama_batch");
 
+/* ggml_threadpool_params: 528 bytes. */
+struct peer_threadpool_params {
+    bool cpu_mask[512];
+    int n_threads;
+    int priority;
+    uint32_t poll;
+    bool strict_cpu;
+    bool paused;
+};
+
+_Static_assert(sizeof(struct peer_threadpool_params) == 528, "ggml_threadpool_params");
+
 typedef void (*peer_log_callback)(int level, const char *text, void *data);
 
 /* The functions used, under the library's names, filled in by dlsym. */
@@ -121,6 +133,13 @@ struct peer_api {
     void (*llama_batch_free)(struct peer_batch batch);
     int32_t (*llama_decode)(struct llama_context *context, struct peer_batch batch);
     float *(*llama_get_logits_ith)(struct llama_context *context, int32_t i);
+    bool (*llama_memory_seq_rm)(void *memory, int32_t seq, int32_t first, int32_t end);
+    void (*llama_memory_seq_cp)(void *memory, int32_t from, int32_t to, int32_t first, int32_t end);
+    void (*llama_synchronize)(struct llama_context *context);
+    void (*llama_attach_threadpool)(struct llama_context *context, void *pool, void *batch_pool);
+    struct peer_threadpool_params (*ggml_threadpool_params_default)(int n_threads);
+    void *(*ggml_threadpool_new)(struct peer_threadpool_params *params);
+    void (*ggml_threadpool_free)(void *pool);
 };
 
 #endif

@@ -114,29 +114,6 @@ static smidge_status write_failed(const char *path, const char *what, smidge_err
                          strerror(errno));
 }
 
-static smidge_status write_all(int fd, const char *path, const smg_file_part *part, smidge_error *error)
-{
-    const char *data = part->data;
-    for (size_t left = part->size; left > 0;) {
-        ssize_t count = write(fd, data, left);
-        if (count < 0 && errno == EINTR)
-            continue;
-        if (count < 0)
-            return write_failed(path, "cannot be written", error);
-        data += count;
-        left -= (size_t)count;
-    }
-    return SMIDGE_OK;
-}
-
-static smidge_status write_parts(int fd, const char *path, const smg_file_part *parts, size_t count,
-                                 smidge_error *error)
-{
-    for (size_t i = 0; i < count; i++)
-        SMG_TRY(write_all(fd, path, &parts[i], error));
-    return fsync(fd) == 0 ? SMIDGE_OK : write_failed(path, "cannot be brought to the disk", error);
-}
-
 /* A rename is on the disk when its folder is. Folders that cannot be opened or synced are no reason to fail: the file
  * itself is whole either way. */
 static void sync_folder(const char *path)
@@ -154,23 +131,78 @@ static void sync_folder(const char *path)
         (void)!fsync(fd);
 }
 
+smidge_status smg_file_create(const char *path, smg_file_writer *ret_writer, smidge_error *error)
+{
+    *ret_writer = (smg_file_writer){.fd = -1};
+    int length = snprintf(ret_writer->fresh, sizeof ret_writer->fresh, "%s.%ld.part", path, (long)getpid());
+    if (length < 0 || (size_t)length >= sizeof ret_writer->fresh)
+        return smg_error_set(error, SMIDGE_E_IO, path, "is too long a path (shorten it)");
+    snprintf(ret_writer->path, sizeof ret_writer->path, "%s", path);
+    ret_writer->fd = open(ret_writer->fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    return ret_writer->fd >= 0 ? SMIDGE_OK : write_failed(path, "cannot be created", error);
+}
+
+smidge_status smg_file_append(smg_file_writer *writer, const void *data, size_t size, smidge_error *error)
+{
+    const char *at = data;
+    for (size_t left = size; left > 0;) {
+        ssize_t count = write(writer->fd, at, left);
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return write_failed(writer->path, "cannot be written", error);
+        at += count;
+        left -= (size_t)count;
+    }
+    return SMIDGE_OK;
+}
+
+smidge_status smg_file_patch(smg_file_writer *writer, uint64_t offset, const void *data, size_t size,
+                             smidge_error *error)
+{
+    const char *at = data;
+    for (size_t done = 0; done < size;) {
+        ssize_t count = pwrite(writer->fd, at + done, size - done, (off_t)(offset + done));
+        if (count < 0 && errno == EINTR)
+            continue;
+        if (count < 0)
+            return write_failed(writer->path, "cannot be written", error);
+        done += (size_t)count;
+    }
+    return SMIDGE_OK;
+}
+
+smidge_status smg_file_commit(smg_file_writer *writer, smidge_error *error)
+{
+    smidge_status status = SMIDGE_OK;
+    if (fsync(writer->fd) != 0)
+        status = write_failed(writer->path, "cannot be brought to the disk", error);
+    else if (rename(writer->fresh, writer->path) != 0)
+        status = write_failed(writer->path, "cannot be put in place", error);
+    if (status == SMIDGE_OK) {
+        writer->fresh[0] = '\0';
+        sync_folder(writer->path);
+    }
+    smg_file_discard(writer);
+    return status;
+}
+
+void smg_file_discard(smg_file_writer *writer)
+{
+    if (writer == NULL || writer->fd < 0)
+        return;
+    close_fd(&writer->fd);
+    if (writer->fresh[0] != '\0')
+        unlink(writer->fresh);
+    writer->fd = -1;
+}
+
 smidge_status smg_file_replace(const char *path, const smg_file_part *parts, size_t count,
                                smidge_error *error)
 {
-    char fresh[PATH_MAX];
-    int length = snprintf(fresh, sizeof fresh, "%s.%ld.part", path, (long)getpid());
-    if (length < 0 || (size_t)length >= sizeof fresh)
-        return smg_error_set(error, SMIDGE_E_IO, path, "is too long a path (shorten it)");
-    SMG_CLEANUP(close_fd) int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return write_failed(path, "cannot be created", error);
-    smidge_status status = write_parts(fd, path, parts, count, error);
-    if (status == SMIDGE_OK && rename(fresh, path) != 0)
-        status = write_failed(path, "cannot be put in place", error);
-    if (status != SMIDGE_OK) {
-        unlink(fresh);
-        return status;
-    }
-    sync_folder(path);
-    return SMIDGE_OK;
+    SMG_CLEANUP(smg_file_discard) smg_file_writer writer;
+    SMG_TRY(smg_file_create(path, &writer, error));
+    for (size_t i = 0; i < count; i++)
+        SMG_TRY(smg_file_append(&writer, parts[i].data, parts[i].size, error));
+    return smg_file_commit(&writer, error);
 }

@@ -2,6 +2,7 @@
 #ifndef SMG_BASE_FILE_H
 #define SMG_BASE_FILE_H
 
+#include <limits.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,5 +33,26 @@ typedef struct smg_file_part {
  * beside it first, then renamed; what was there before stays until then. SMIDGE_E_IO (and nothing is left behind). */
 smidge_status smg_file_replace(const char *path, const smg_file_part *parts, size_t count,
                                smidge_error *error) SMG_MUST_CHECK;
+
+/* The same for a file that is too large to have in memory: created beside its place, written piece by piece, put in
+ * place by smg_file_commit. */
+typedef struct smg_file_writer {
+    int fd; /* -1: closed */
+    char path[PATH_MAX];
+    char fresh[PATH_MAX]; /* where it is until then */
+} smg_file_writer;
+
+/* SMIDGE_E_IO from all of these. */
+smidge_status smg_file_create(const char *path, smg_file_writer *ret_writer, smidge_error *error)
+    SMG_MUST_CHECK;
+smidge_status smg_file_append(smg_file_writer *writer, const void *data, size_t size, smidge_error *error)
+    SMG_MUST_CHECK;
+/* Writes over bytes that are there already, and leaves the end where it is. */
+smidge_status smg_file_patch(smg_file_writer *writer, uint64_t offset, const void *data, size_t size,
+                             smidge_error *error) SMG_MUST_CHECK;
+/* Brings it to the disk and under its name. Whatever comes of it, the writer is closed then. */
+smidge_status smg_file_commit(smg_file_writer *writer, smidge_error *error) SMG_MUST_CHECK;
+/* Closes the writer and removes what was not committed. Takes NULL and closed ones. */
+void smg_file_discard(smg_file_writer *writer);
 
 #endif

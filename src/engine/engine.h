@@ -75,7 +75,7 @@ struct smidge_schema {
 /* The failure of logits that are not numbers. */
 smidge_status smg_engine_bad_logits(const smidge_model *model, smidge_error *error) SMG_MUST_CHECK;
 
-/* What this model needs with sessions and prefixes of `bytes`, `kv` of which are KV cache. */
+/* What this model adds with sessions and prefixes of `bytes`, `kv` of which are KV cache. */
 void smg_engine_need(const smidge_model *model, uint64_t kv, uint64_t bytes, smg_memory_need *ret_need);
 
 /* Counts `bytes` more for a session or prefix, or refuses them. `kv` of them are KV cache. */
@@ -89,7 +89,8 @@ void smg_engine_release(smidge_model *model, uint64_t bytes);
 smidge_status smg_session_new(smidge_model *model, const smidge_session_options *options, int32_t logit_rows,
                               smidge_session **ret_session, smidge_error *error) SMG_MUST_CHECK;
 
-/* What a model needs with one session of these options, which need not exist. SMIDGE_E_INVALID. */
+/* What a program that has this model and one session of these options needs; the session need not exist.
+ * SMIDGE_E_INVALID. */
 smidge_status smg_session_need(const smidge_model *model, const smidge_session_options *options,
                                smg_memory_need *ret_need, smidge_error *error) SMG_MUST_CHECK;
 

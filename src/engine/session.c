@@ -114,6 +114,8 @@ smidge_status smg_session_need(const smidge_model *model, const smidge_session_o
     uint64_t kv = 0;
     uint64_t bytes = count_bytes(model, &complete, SMG_LOGIT_ROWS, &kv);
     smg_engine_need(model, kv, bytes, ret_need);
+    uint64_t threads = 1 + (uint64_t)smg_pool_threads(model->pool); /* and the caller's */
+    ret_need->program = smg_memory_program() + threads * SMG_MEMORY_STACK;
     return SMIDGE_OK;
 }
 

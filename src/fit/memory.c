@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,13 +193,55 @@ void smg_memory_read(const char *root, smg_memory_limits *ret_limits)
     ret_limits->resident = read_resident(root);
 }
 
+/* ---- The program -------------------------------------------------------------------------------------- */
+
+typedef struct program_size {
+    uintptr_t page;
+    uint64_t all;
+    uint64_t own; /* of the object that holds this very code */
+    bool own_is_main;
+    bool main_seen;
+} program_size;
+
+static int add_object(struct dl_phdr_info *info, size_t size, void *context)
+{
+    (void)size;
+    program_size *sum = context;
+    uintptr_t here = (uintptr_t)&smg_memory_program;
+    uint64_t bytes = 0;
+    bool own = false;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        if (info->dlpi_phdr[i].p_type != PT_LOAD)
+            continue;
+        uintptr_t start = (uintptr_t)info->dlpi_addr + (uintptr_t)info->dlpi_phdr[i].p_vaddr;
+        uintptr_t end = start + (uintptr_t)info->dlpi_phdr[i].p_memsz;
+        own = own || (here >= start && here < end);
+        bytes += ((end + sum->page - 1) & ~(sum->page - 1)) - (start & ~(sum->page - 1));
+    }
+    sum->all += bytes;
+    if (own) {
+        sum->own = bytes;
+        sum->own_is_main = !sum->main_seen; /* the program itself is always the first */
+    }
+    sum->main_seen = true;
+    return 0;
+}
+
+uint64_t smg_memory_program(void)
+{
+    program_size sum = {.page = (uintptr_t)sysconf(_SC_PAGESIZE)};
+    dl_iterate_phdr(add_object, &sum);
+    return sum.own_is_main ? sum.all : sum.own;
+}
+
 /* ---- Deciding ----------------------------------------------------------------------------------------- */
 
 uint64_t smg_memory_total(const smg_memory_need *need)
 {
     uint64_t total;
     if (!smg_checked_add(need->weights, need->vocabulary, &total) ||
-        !smg_checked_add(total, need->kv, &total) || !smg_checked_add(total, need->scratch, &total))
+        !smg_checked_add(total, need->kv, &total) || !smg_checked_add(total, need->scratch, &total) ||
+        !smg_checked_add(total, need->program, &total))
         return UINT64_MAX;
     return total;
 }

@@ -15,9 +15,16 @@ typedef struct smg_memory_need {
     uint64_t vocabulary; /* tokenizer and indices */
     uint64_t kv;
     uint64_t scratch;
+    uint64_t program; /* code, data, stacks; 0: what a model adds, the program being there already */
 } smg_memory_need;
 
 uint64_t smg_memory_total(const smg_memory_need *need);
+
+/* Bytes of code and data of this program with all libraries that it brings, none of which is in RAM before it runs. Where
+ * the library is a guest in somebody else's program, its own alone: the host is there with or without a model. */
+uint64_t smg_memory_program(void);
+/* What the stack of one thread takes at most. */
+#define SMG_MEMORY_STACK ((uint64_t)64 << 10)
 
 typedef struct smg_memory_limits {
     uint64_t ram;       /* of the machine; SMG_MEMORY_UNKNOWN if the kernel does not say */

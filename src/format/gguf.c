@@ -21,6 +21,11 @@ static const uint8_t scalar_bytes[SMG_GGUF_TYPE_COUNT] = {
     [SMG_GGUF_U64] = 8, [SMG_GGUF_I64] = 8, [SMG_GGUF_F64] = 8,
 };
 
+size_t smg_gguf_scalar_bytes(smg_gguf_type type)
+{
+    return (unsigned)type < SMG_GGUF_TYPE_COUNT ? scalar_bytes[type] : 0;
+}
+
 /* The file is walked twice: first to prove it, with keys and tensors NULL, then to fill them. */
 typedef struct walker {
     smg_cursor cursor;

@@ -86,6 +86,8 @@ smidge_status smg_gguf_parse(const void *data, size_t size, const char *name, sm
 void smg_gguf_close(smg_gguf *gguf);
 
 const char *smg_gguf_type_name(smg_gguf_type type);
+/* Bytes of a value of this type; 0 for strings and arrays, whose values say it themselves. */
+size_t smg_gguf_scalar_bytes(smg_gguf_type type);
 /* "Q4_K_M": the file's own word for its quantization, or the type that most of its bytes have. */
 const char *smg_gguf_file_type(const smg_gguf *gguf);
 

@@ -24,6 +24,7 @@ typedef struct smg_architecture {
     bool head_norms;       /* each head of q and k is normed before it is turned */
     bool post_norms;       /* what a block computed is normed before it is added */
     bool scaled_embedding; /* by the root of the width */
+    bool scaled_query; /* a query is scaled before it is rounded, and not its scores; as llama.cpp does it */
     int32_t
         window_period; /* one layer in so many sees everything; 1: none does; 0: all do without a window */
     int32_t window;    /* where the key is absent; 0: none */

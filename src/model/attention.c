@@ -30,6 +30,12 @@ static void turn(float *head, const float *angles, int32_t pairs, smg_rope_kind 
     }
 }
 
+static void scale(float *head, float factor, int32_t size)
+{
+    for (int32_t i = 0; i < size; i++)
+        head[i] *= factor;
+}
+
 /* ---- Keys and values into the cache ------------------------------------------------------------------- */
 
 /* One token's share of one key/value head: the head's key and value, and the queries that belong to it. */
@@ -53,6 +59,8 @@ static void store_head(const smg_model *model, smg_scratch *scratch, const smg_r
         if (weights->q_norm != NULL)
             model->kernels.rms_norm(head, weights->q_norm, shape->norm_epsilon, size, head);
         turn(head, angles, pairs, kind);
+        if (shape->query_scale != 1.0F)
+            scale(head, shape->query_scale, size);
     }
     if (weights->k_norm != NULL)
         model->kernels.rms_norm(k, weights->k_norm, shape->norm_epsilon, size, k);

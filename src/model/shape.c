@@ -157,7 +157,9 @@ static smidge_status read_attention(const reader *read, smg_shape *shape)
     const smg_architecture *architecture = shape->architecture;
     int32_t scaled =
         shape->layers == architecture->wide_layers ? shape->width / shape->heads : shape->head_size;
-    shape->score_scale = 1.0F / sqrtf((float)scaled);
+    float scale = 1.0F / sqrtf((float)scaled);
+    shape->query_scale = architecture->scaled_query ? scale : 1.0F;
+    shape->score_scale = architecture->scaled_query ? 1.0F : scale;
     shape->score_cap = architecture->score_cap;
     shape->logit_cap = architecture->logit_cap;
     char name[128];

@@ -26,6 +26,7 @@ typedef struct smg_shape {
     int32_t window;  /* positions a query sees, itself included, in layers that have one; 0: all */
     bool windowed[SMG_MAX_LAYERS];
     float norm_epsilon;
+    float query_scale; /* of a query before it is rounded; 1 where its scores are scaled instead */
     float score_scale;
     float score_cap; /* 0: none */
     float logit_cap; /* 0: none */

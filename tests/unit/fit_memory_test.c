@@ -377,14 +377,15 @@ static void test_the_message_carries_the_numbers(void **state)
     const smg_memory_need need = {.weights = 300 * MIB,
                                   .kv = 20 * MIB,
                                   .scratch = 5 * MIB + MIB / 2,
-                                  .vocabulary = 3 * MIB};
-    assert_true(smg_memory_total(&need) == 328 * MIB + MIB / 2);
+                                  .vocabulary = 3 * MIB,
+                                  .program = 2 * MIB};
+    assert_true(smg_memory_total(&need) == 330 * MIB + MIB / 2);
     smg_memory_limits limits = roomy();
     limits.ram = 400 * MIB;
     smidge_error error = {0};
     smidge_status status = smg_memory_check(&need, 0, &limits, false, "m", "-c 128 would fit", &error);
     assert_int_equal(status, SMIDGE_E_NO_FIT);
-    static const char *const words[] = {"needs 328.5 MiB",   "weights 300.0",  "KV cache 20.0",
+    static const char *const words[] = {"needs 330.5 MiB",   "weights 300.0",  "KV cache 20.0",
                                         "scratch 5.5",       "vocabulary 3.0", "280.0 MiB",
                                         "(-c 128 would fit;"};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
@@ -408,6 +409,16 @@ static void test_the_longest_message_is_whole(void **state)
         strstr(error.message, "what the control group leaves is 17592186044416.0 MiB (take a context"));
     assert_non_null(
         strstr(error.message, "smaller model or type; see docs/troubleshooting.md, \"Out of memory\")"));
+}
+
+/* This test is a program that brings the library: its code is a part, and a few hundred MiB of nothing are not. */
+static void test_the_program_is_counted(void **state)
+{
+    (void)state;
+    uint64_t bytes = smg_memory_program();
+    assert_in_range(bytes, 64 << 10, 200 * MIB);
+    assert_int_equal(bytes % 4096, 0);
+    assert_true(bytes == smg_memory_program());
 }
 
 static void test_a_need_beyond_all_numbers_does_not_fit(void **state)
@@ -445,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_what_is_held_counts_once),
         cmocka_unit_test(test_the_message_carries_the_numbers),
         cmocka_unit_test(test_the_longest_message_is_whole),
+        cmocka_unit_test(test_the_program_is_counted),
         cmocka_unit_test(test_a_need_beyond_all_numbers_does_not_fit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

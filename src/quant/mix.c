@@ -1,0 +1,169 @@
+#include "quant/mix.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+/* What a tensor is for; only what some rule tells apart. */
+typedef enum tensor_role {
+    ROLE_OTHER,
+    ROLE_EMBEDDING,
+    ROLE_OUTPUT, /* also an embedding that is the output */
+    ROLE_VALUE,
+    ROLE_FUSED_QKV,
+    ROLE_DOWN,
+} tensor_role;
+
+/* Which layers a rule is for. */
+typedef enum layer_set {
+    LAYERS_NONE, /* ends a list of rules */
+    LAYERS_ALL,
+    LAYERS_MORE_BITS, /* the first and last eighth, and every third between: half of them */
+} layer_set;
+
+typedef struct mix_rule {
+    tensor_role role;
+    layer_set layers;
+    smg_type type;
+} mix_rule;
+
+#define MAX_RULES 4
+
+struct smg_mix {
+    const char *name;
+    uint32_t file_type; /* ggml's number for it */
+    smg_type type;      /* of whatever has no rule */
+    smg_type output;
+    mix_rule rules[MAX_RULES]; /* the first that applies counts */
+};
+
+/* The newest versions of llama.cpp treat attn_qkv as attn_v: half of them get Q6_K in Q4_K_M, the others Q4_K. The
+ * files of Phi-3 that are about were made before and have Q5_K throughout; so have ours. */
+static const smg_mix mixes[] = {
+    {.name = "Q4_0", .file_type = 2, .type = SMG_TYPE_Q4_0, .output = SMG_TYPE_Q6_K},
+    {.name = "Q8_0", .file_type = 7, .type = SMG_TYPE_Q8_0, .output = SMG_TYPE_Q8_0},
+    {.name = "Q4_K_M",
+     .file_type = 15,
+     .type = SMG_TYPE_Q4_K,
+     .output = SMG_TYPE_Q6_K,
+     .rules = {{ROLE_VALUE, LAYERS_MORE_BITS, SMG_TYPE_Q6_K},
+               {ROLE_DOWN, LAYERS_MORE_BITS, SMG_TYPE_Q6_K},
+               {ROLE_FUSED_QKV, LAYERS_ALL, SMG_TYPE_Q5_K}}},
+};
+
+const smg_mix *smg_mix_find(const char *name)
+{
+    for (size_t i = 0; i < sizeof mixes / sizeof *mixes; i++) {
+        if (strcasecmp(mixes[i].name, name) == 0)
+            return &mixes[i];
+    }
+    return NULL;
+}
+
+const char *smg_mix_name(const smg_mix *mix)
+{
+    return mix->name;
+}
+
+uint32_t smg_mix_file_type(const smg_mix *mix)
+{
+    return mix->file_type;
+}
+
+const char *smg_mix_names(void)
+{
+    return "q4_0, q8_0 and q4_k_m";
+}
+
+/* ---- Roles ---------------------------------------------------------------------------------------------- */
+
+static bool ends_with(const char *name, const char *ending)
+{
+    size_t size = strlen(name);
+    size_t ending_size = strlen(ending);
+    return size >= ending_size && strcmp(name + size - ending_size, ending) == 0;
+}
+
+bool smg_mix_quantizes(const char *name, uint32_t dims)
+{
+    return dims >= 2 && ends_with(name, "weight") && !ends_with(name, "_norm.weight");
+}
+
+static tensor_role find_role(const smg_mix_model *model, const char *name, int32_t *ret_layer)
+{
+    static const struct {
+        const char *ending;
+        tensor_role role;
+    } endings[] = {
+        {".attn_v.weight", ROLE_VALUE},
+        {".attn_qkv.weight", ROLE_FUSED_QKV},
+        {".ffn_down.weight", ROLE_DOWN},
+    };
+    if (strcmp(name, "output.weight") == 0)
+        return ROLE_OUTPUT;
+    if (strcmp(name, "token_embd.weight") == 0)
+        return model->tied ? ROLE_OUTPUT : ROLE_EMBEDDING;
+    if (sscanf(name, "blk.%" SCNd32 ".", ret_layer) != 1)
+        return ROLE_OTHER;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        if (ends_with(name, endings[i].ending))
+            return endings[i].role;
+    }
+    return ROLE_OTHER;
+}
+
+/* ---- Choosing ------------------------------------------------------------------------------------------- */
+
+static bool applies(layer_set which, int32_t layer, int32_t count)
+{
+    int32_t eighth = count / 8;
+    switch (which) {
+    case LAYERS_ALL:
+        return true;
+    case LAYERS_MORE_BITS:
+        return layer < eighth || layer >= 7 * count / 8 || (layer - eighth) % 3 == 2;
+    default:
+        return false;
+    }
+}
+
+static smg_type by_rule(const smg_mix *mix, const smg_mix_model *model, tensor_role role, int32_t layer)
+{
+    for (int i = 0; i < MAX_RULES && mix->rules[i].layers != LAYERS_NONE; i++) {
+        const mix_rule *rule = &mix->rules[i];
+        if (rule->role == role && applies(rule->layers, layer, model->layers))
+            return rule->type;
+    }
+    return mix->type;
+}
+
+/* What comes nearest among the types with blocks of 32. */
+static smg_type smaller_blocks(smg_type type)
+{
+    switch (type) {
+    case SMG_TYPE_Q2_K:
+    case SMG_TYPE_Q3_K:
+        return SMG_TYPE_Q4_0;
+    case SMG_TYPE_Q4_K:
+        return SMG_TYPE_Q5_0;
+    case SMG_TYPE_Q5_K:
+        return SMG_TYPE_Q5_1;
+    case SMG_TYPE_Q6_K:
+        return SMG_TYPE_Q8_0;
+    case SMG_TYPE_IQ4_XS:
+        return SMG_TYPE_IQ4_NL;
+    default:
+        return type;
+    }
+}
+
+smg_type smg_mix_choose(const smg_mix *mix, const smg_mix_model *model, const char *name, uint64_t columns)
+{
+    int32_t layer = 0;
+    tensor_role role = find_role(model, name, &layer);
+    smg_type type = role == ROLE_OUTPUT ? mix->output : by_rule(mix, model, role, layer);
+    if (smg_type_row_bytes(type, columns) == 0)
+        type = smaller_blocks(type);
+    return smg_type_row_bytes(type, columns) == 0 ? SMG_TYPE_F16 : type;
+}
