@@ -13,8 +13,9 @@
  *  - Times are nanoseconds of CLOCK_MONOTONIC (smidge_now_ns); a deadline of 0 means "none".
  *  - The library never prints, exits, aborts, or reads the environment, and it never opens a socket.
  *
- * Threads: a smidge_model, a smidge_prefix and a smidge_labels may be used by many threads at once. A
- * session belongs to one thread at a time; only smidge_session_cancel may be called from any other.
+ * Threads: a smidge_model, a smidge_prefix, a smidge_labels and a smidge_schema may be used by many threads at
+ * once. A session belongs to one thread at a time; only smidge_session_cancel may be called from any other. Calls
+ * that run the model need 128 KiB of stack.
  */
 #ifndef SMIDGE_SMIDGE_H
 #define SMIDGE_SMIDGE_H
