@@ -5,16 +5,14 @@
 #                        [--batch N] [--fa off|on|auto] [--libs DIR] [--keep-tokens FILE]
 #
 # Prints one markdown table (see agree.c for the columns and the verdict). Ours comes from
-# build/release/logits_dump; without it only the noise is shown. The peer's libraries come from the npm
-# package named below unless --libs says where they are. Work files (250 MB each for a 49152-token
+# build/release/logits_dump; without it only the noise is shown. The peer's libraries come from
+# libs.sh unless --libs says where they are. Work files (250 MB each for a 49152-token
 # vocabulary) go to a temporary folder that is removed at the end. --keep-tokens leaves the ids that the
 # peer cuts all prompts into, one a line.
 set -eu
 
-peer_version=3.22.1
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/smidge/peers
 
 fail() {
     echo "agree.sh: $*" >&2
@@ -22,12 +20,8 @@ fail() {
 }
 
 case $(uname -m) in
-    x86_64)
-        platform=linux-x64 variant_a=haswell variant_b=zen4
-        tarball_sha256=0d953e1503d5ab4608d8ed5b739132308c81ac05ffeb760d2a7f30e08a9f90e0 ;;
-    aarch64)
-        platform=linux-arm64 variant_a=armv8.0_1 variant_b=armv8.2_1
-        tarball_sha256=39c76b998e35ed2f236c01472fc79eda0fc558b1c8b535023c2d7ded8c327cc4 ;;
+    x86_64) variant_a=haswell variant_b=zen4 ;;
+    aarch64) variant_a=armv8.0_1 variant_b=armv8.2_1 ;;
     *) fail "no peer package for $(uname -m)" ;;
 esac
 
@@ -58,28 +52,10 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/smidge-agree.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# The package is unpacked beside its place and renamed, so that an interrupted run leaves nothing half done.
-fetch_libs() {
-    folder=$cache/node-llama-cpp-$platform-$peer_version
-    libs=$folder/bins/$platform
-    [ ! -d "$libs" ] || return 0
-    command -v npm >/dev/null 2>&1 || fail "npm is missing (install Debian's npm, or pass --libs DIR)"
-    echo "agree.sh: fetching the peer's libraries" >&2
-    (cd "$work" && npm pack --silent "@node-llama-cpp/$platform@$peer_version" >/dev/null) ||
-        fail "npm cannot fetch @node-llama-cpp/$platform@$peer_version (no network? pass --libs DIR)"
-    tarball=$work/node-llama-cpp-$platform-$peer_version.tgz
-    echo "$tarball_sha256  $tarball" | sha256sum -c --quiet - >&2 || fail "$tarball is not the pinned package"
-    tar -xzf "$tarball" -C "$work"
-    mkdir -p "$cache"
-    rm -rf "$folder.part"
-    mv "$work/package" "$folder.part"
-    mv "$folder.part" "$folder"
-}
-
-[ -n "$libs" ] || fetch_libs
+[ -n "$libs" ] || libs=$("$here/libs.sh")
 
 cc=${CC:-cc}
-"$cc" -std=gnu11 -O2 -Wall -Wextra -o "$work/llama_peer" "$here/llama_peer.c" -ldl
+"$cc" -std=gnu11 -O2 -Wall -Wextra -o "$work/llama_peer" "$here/llama_peer.c" "$here/peer_library.c" -ldl
 "$cc" -std=gnu11 -O2 -Wall -Wextra -o "$work/agree" "$here/agree.c" -lm
 
 peer_logits() {

@@ -8,14 +8,12 @@
  * The file formats are described at the top of agree.c.
  */
 #define _GNU_SOURCE
-#include "llama_peer.h"
-
-#include <dlfcn.h>
 #include <errno.h>
-#include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "peer_library.h"
 
 struct options {
     const char *command, *model, *input, *output, *libs, *variant;
@@ -24,19 +22,13 @@ struct options {
 };
 
 struct peer {
-    struct peer_api api;
+    struct peer_library library;
     struct llama_model *model;
     struct llama_context *context;
     struct peer_batch batch;
     const struct llama_vocab *vocab;
     int n_vocab, batch_size;
 };
-
-static void die(const char *what, const char *why)
-{
-    fprintf(stderr, "llama_peer: %s: %s\n", what, why);
-    exit(1);
-}
 
 static const char usage_text[] = "usage: llama_peer greedy MODEL PROMPTS_FILE N -o tokens.bin [options]\n"
                                  "       llama_peer logits MODEL tokens.bin -o logits.f32 [options]\n"
@@ -129,115 +121,19 @@ static struct options parse_arguments(int argc, char **argv)
     return options;
 }
 
-static void *find_symbol(void *library, const char *name)
-{
-    void *symbol = dlsym(library, name);
-    if (!symbol) {
-        die(name, "not in this libllama (another version?)");
-    }
-    return symbol;
-}
-
-/* ISO C has no cast from void* to a function pointer, so the bytes are copied. */
-#define LOAD(api, library, name)                                                                             \
-    do {                                                                                                     \
-        void *symbol_ = find_symbol(library, #name);                                                         \
-        memcpy(&(api)->name, &symbol_, sizeof symbol_);                                                      \
-    } while (0)
-
-static void load_api(struct peer_api *api, const char *folder)
-{
-    char pattern[4096];
-    glob_t found;
-    snprintf(pattern, sizeof pattern, "%s/libllama.*so*", folder);
-    if (glob(pattern, 0, NULL, &found) != 0) {
-        die(folder, "no libllama*.so here (unpack the npm package, see agree.sh)");
-    }
-    void *library = dlopen(found.gl_pathv[0], RTLD_NOW | RTLD_GLOBAL);
-    globfree(&found);
-    if (!library) {
-        die(folder, dlerror());
-    }
-    LOAD(api, library, ggml_backend_load);
-    LOAD(api, library, llama_backend_init);
-    LOAD(api, library, llama_log_set);
-    LOAD(api, library, llama_model_default_params);
-    LOAD(api, library, llama_context_default_params);
-    LOAD(api, library, llama_model_load_from_file);
-    LOAD(api, library, llama_model_free);
-    LOAD(api, library, llama_model_get_vocab);
-    LOAD(api, library, llama_vocab_n_tokens);
-    LOAD(api, library, llama_init_from_model);
-    LOAD(api, library, llama_free);
-    LOAD(api, library, llama_get_memory);
-    LOAD(api, library, llama_memory_clear);
-    LOAD(api, library, llama_tokenize);
-    LOAD(api, library, llama_batch_init);
-    LOAD(api, library, llama_batch_free);
-    LOAD(api, library, llama_decode);
-    LOAD(api, library, llama_get_logits_ith);
-}
-
-static void discard_log(int level, const char *text, void *data)
-{
-    (void)level;
-    (void)text;
-    (void)data;
-}
-
-/*
- * The libraries tell no layout version. Defaults with recognisable values on both sides of every place where
- * a field was added or removed between versions give a moved field away.
- */
-static void check_layout(const struct peer_model_params *model, const struct peer_context_params *context)
-{
-    bool model_ok = model->n_gpu_layers == -1 && model->split_mode == 1 && model->main_gpu == 0 &&
-                    !model->vocab_only && !model->check_tensors && model->use_extra_buffers &&
-                    !model->no_host && !model->no_alloc && !model->kv_overrides;
-    bool context_ok = context->n_ctx == 512 && context->n_batch == 2048 && context->n_ubatch == 512 &&
-                      context->n_seq_max == 1 && context->n_threads == 4 && context->n_threads_batch == 4 &&
-                      context->rope_scaling_type == -1 && context->flash_attention == PEER_FLASH_AUTO &&
-                      context->defrag_threshold == -1.0F && context->type_k == PEER_TYPE_F16 &&
-                      context->type_v == PEER_TYPE_F16 && !context->embeddings && context->offload_kqv &&
-                      context->no_perf && !context->kv_unified;
-    if (!model_ok || !context_ok) {
-        die("parameter layout", "not that of llama.cpp v0.5.0 (update llama_peer.h to this version)");
-    }
-}
-
 static void open_model(struct peer *peer, const struct options *options, bool vocabulary_only)
 {
-    char path[4096];
-    struct peer_api *api = &peer->api;
+    const struct peer_api *api = &peer->library.api;
 
-    load_api(api, options->libs);
-    if (!options->verbose) {
-        api->llama_log_set(discard_log, NULL);
-    }
-    snprintf(path, sizeof path, "%s/libggml-cpu-%s.so", options->libs, options->variant);
-    if (!api->ggml_backend_load(path)) {
-        die(path, "cannot be loaded");
-    }
-    api->llama_backend_init();
-
-    struct peer_model_params model_params = api->llama_model_default_params();
-    struct peer_context_params params = api->llama_context_default_params();
-    check_layout(&model_params, &params);
-
-    model_params.n_gpu_layers = 0;
-    model_params.use_extra_buffers = options->repack;
-    model_params.vocab_only = vocabulary_only;
-    peer->model = api->llama_model_load_from_file(options->model, model_params);
-    if (!peer->model) {
-        die(options->model, "llama.cpp does not load it (--verbose says why)");
-    }
+    peer_library_open(&peer->library, options->libs, options->variant, options->verbose);
+    peer->model = peer_model_load_as(&peer->library, options->model, options->repack, vocabulary_only);
     peer->vocab = api->llama_model_get_vocab(peer->model);
     peer->n_vocab = api->llama_vocab_n_tokens(peer->vocab);
 }
 
 static void peer_open(struct peer *peer, const struct options *options, int n_ctx)
 {
-    struct peer_api *api = &peer->api;
+    const struct peer_api *api = &peer->library.api;
 
     open_model(peer, options, false);
     struct peer_context_params params = api->llama_context_default_params();
@@ -250,16 +146,16 @@ static void peer_open(struct peer *peer, const struct options *options, int n_ct
     params.type_k = params.type_v = options->kv_type;
     peer->context = api->llama_init_from_model(peer->model, params);
     if (!peer->context) {
-        die(options->model, "llama.cpp makes no context for it (--verbose says why)");
+        peer_die(options->model, "llama.cpp makes no context for it (--verbose says why)");
     }
     peer->batch = api->llama_batch_init(n_ctx, 0, 1);
 }
 
 static void peer_close(struct peer *peer)
 {
-    peer->api.llama_batch_free(peer->batch);
-    peer->api.llama_free(peer->context);
-    peer->api.llama_model_free(peer->model);
+    peer->library.api.llama_batch_free(peer->batch);
+    peer->library.api.llama_free(peer->context);
+    peer->library.api.llama_model_free(peer->model);
 }
 
 /* Puts tokens at positions first.. of sequence 0 into the batch, wanting logits of all, and decodes it. */
@@ -274,16 +170,16 @@ static void decode(struct peer *peer, const int32_t *tokens, int first, int n)
         batch->seq_id[i][0] = 0;
         batch->want_logits[i] = 1;
     }
-    if (peer->api.llama_decode(peer->context, *batch) != 0) {
-        die("llama_decode", "failed (--verbose says why)");
+    if (peer->library.api.llama_decode(peer->context, *batch) != 0) {
+        peer_die("llama_decode", "failed (--verbose says why)");
     }
 }
 
 static const float *logits_of(struct peer *peer, int i)
 {
-    const float *logits = peer->api.llama_get_logits_ith(peer->context, i);
+    const float *logits = peer->library.api.llama_get_logits_ith(peer->context, i);
     if (!logits) {
-        die("llama_get_logits_ith", "no logits at this position");
+        peer_die("llama_get_logits_ith", "no logits at this position");
     }
     return logits;
 }
@@ -292,7 +188,7 @@ static FILE *open_file(const char *path, const char *mode)
 {
     FILE *file = fopen(path, mode);
     if (!file) {
-        die(path, strerror(errno));
+        peer_die(path, strerror(errno));
     }
     return file;
 }
@@ -300,7 +196,7 @@ static FILE *open_file(const char *path, const char *mode)
 static void write_all(FILE *file, const void *data, size_t size, size_t count, const char *path)
 {
     if (fwrite(data, size, count, file) != count) {
-        die(path, "cannot be written (disk full?)");
+        peer_die(path, "cannot be written (disk full?)");
     }
 }
 
@@ -326,11 +222,12 @@ static int32_t *tokenize(struct peer *peer, const char *text, size_t length, int
     int capacity = (int)length + 16;
     int32_t *tokens = calloc((size_t)capacity, sizeof *tokens);
     if (!tokens) {
-        die("prompt", "out of memory");
+        peer_die("prompt", "out of memory");
     }
-    *ret_count = peer->api.llama_tokenize(peer->vocab, text, (int32_t)length, tokens, capacity, true, false);
+    *ret_count =
+        peer->library.api.llama_tokenize(peer->vocab, text, (int32_t)length, tokens, capacity, true, false);
     if (*ret_count < 1) {
-        die("prompt", "cannot be tokenized, or is empty");
+        peer_die("prompt", "cannot be tokenized, or is empty");
     }
     return tokens;
 }
@@ -345,7 +242,7 @@ static void continue_greedily(struct peer *peer, const char *text, size_t length
     memcpy(tokens, prompt, (size_t)n * sizeof *tokens);
     free(prompt);
 
-    peer->api.llama_memory_clear(peer->api.llama_get_memory(peer->context), true);
+    peer->library.api.llama_memory_clear(peer->library.api.llama_get_memory(peer->context), true);
     for (int first = 0; n < n_total; first = n++) {
         decode(peer, tokens, first, n - first);
         const float *logits = logits_of(peer, n - first - 1);
@@ -386,7 +283,7 @@ static void run_greedy(const struct options *options)
     rewind(out);
     write_all(out, &n_sequences, sizeof n_sequences, 1, options->output);
     if (fclose(out) != 0) {
-        die(options->output, "cannot be written (disk full?)");
+        peer_die(options->output, "cannot be written (disk full?)");
     }
     fclose(prompts);
     free(tokens);
@@ -414,10 +311,10 @@ static void run_tokens(const struct options *options)
         free(tokens);
     }
     if (fclose(out) != 0) {
-        die(options->output, "cannot be written (disk full?)");
+        peer_die(options->output, "cannot be written (disk full?)");
     }
     fclose(prompts);
-    peer.api.llama_model_free(peer.model);
+    peer.library.api.llama_model_free(peer.model);
 }
 
 /* Reads tokens.bin whole; ret_longest is the longest sequence. The caller frees. */
@@ -429,7 +326,7 @@ static int32_t *read_tokens(const char *path, int32_t *ret_longest)
     rewind(file);
     int32_t *data = calloc((size_t)count + 1, sizeof *data);
     if (!data || fread(data, sizeof *data, (size_t)count, file) != (size_t)count || count < 1) {
-        die(path, "cannot be read");
+        peer_die(path, "cannot be read");
     }
     fclose(file);
 
@@ -437,7 +334,7 @@ static int32_t *read_tokens(const char *path, int32_t *ret_longest)
     *ret_longest = 1;
     for (int32_t s = 0; s < data[0]; s++) {
         if (at >= count || data[at] < 1 || data[at] > count - at - 1) {
-            die(path, "is not a token list file (see agree.c)");
+            peer_die(path, "is not a token list file (see agree.c)");
         }
         *ret_longest = data[at] > *ret_longest ? data[at] : *ret_longest;
         at += 1 + data[at];
@@ -456,7 +353,7 @@ static void run_logits(const struct options *options)
     const int32_t *sequence = data + 1;
     for (int32_t s = 0; s < data[0]; s++) {
         int n = sequence[0];
-        peer.api.llama_memory_clear(peer.api.llama_get_memory(peer.context), true);
+        peer.library.api.llama_memory_clear(peer.library.api.llama_get_memory(peer.context), true);
         for (int first = 0; first < n; first += peer.batch_size) {
             int step = n - first < peer.batch_size ? n - first : peer.batch_size;
             decode(&peer, sequence + 1, first, step);
@@ -467,7 +364,7 @@ static void run_logits(const struct options *options)
         sequence += 1 + n;
     }
     if (fclose(out) != 0) {
-        die(options->output, "cannot be written (disk full?)");
+        peer_die(options->output, "cannot be written (disk full?)");
     }
     free(data);
     peer_close(&peer);

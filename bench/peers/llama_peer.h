@@ -1,7 +1,7 @@
 /*
  * The part of llama.cpp's C interface that the comparison needs, declared here because the prebuilt
  * package carries libraries and no headers. Layouts are those of llama.cpp v0.5.0 and are checked at run
- * time against the defaults which the library fills in (see peer_open), since a wrong guess would not
+ * time against the defaults which the library fills in (see peer_library.c), since a wrong guess would not
  * fail but compute something else.
  */
 #ifndef SMIDGE_BENCH_LLAMA_PEER_H
