@@ -46,6 +46,26 @@ static ALWAYS_INLINE int8x16_t load_i8(const uint8_t *p)
     return vreinterpretq_s8_u8(vld1q_u8(p));
 }
 
+/* 32 bytes, in one instruction: GCC moves two loads apart and then finds that they are no pair. */
+typedef struct byte_pair {
+    int8x16_t first, second;
+} byte_pair;
+
+static ALWAYS_INLINE byte_pair load_byte_pair(const void *p)
+{
+    byte_pair pair;
+#if defined(__clang__)
+    pair.first = vld1q_s8(p);
+    pair.second = vld1q_s8((const int8_t *)p + 16);
+#else
+    __asm__("ldp %q0, %q1, %2" : "=w"(pair.first), "=w"(pair.second) : "Ump"(*(const int8x16_t *)p));
+#endif
+    return pair;
+}
+
+/* Both are computed here and now: left alone, GCC begins unrolled steps all at once and then has too few registers. */
+#define SETTLE(a, b) __asm__ volatile("" : "+w"(a), "+w"(b))
+
 /* Halves at p, p + stride … as floats: four, or `n` and zeros. */
 static ALWAYS_INLINE float32x4_t gather_halves(const uint8_t *p, size_t stride, int n)
 {
