@@ -12,14 +12,9 @@
 static void decode(const struct peer_library *library, struct llama_context *context,
                    struct peer_batch *batch, const int32_t *ids, int first, int n)
 {
-    batch->n_tokens = n;
-    for (int i = 0; i < n; i++) {
-        batch->token[i] = ids[first + i];
-        batch->position[i] = first + i;
-        batch->n_seq_id[i] = 1;
-        batch->seq_id[i][0] = 0;
-        batch->want_logits[i] = i == n - 1;
-    }
+    batch->n_tokens = 0;
+    for (int i = 0; i < n; i++)
+        peer_batch_add(batch, ids[first + i], first + i, 0, i == n - 1);
     if (library->api.llama_decode(context, *batch) != 0)
         peer_die("llama_decode", "failed");
 }

@@ -6,57 +6,16 @@
 
 #include "cpu/cpu.h"
 
-#define SUMS 12
-#define KEEP(sum) __asm__ volatile("" : "+w"(sum))
-
-static void run_neon(uint64_t rounds)
-{
-    int32x4_t sums[SUMS] = {0};
-    int8x8_t left = vdup_n_s8(3);
-    int8x8_t right = vdup_n_s8(5);
-    for (uint64_t round = 0; round < rounds; round++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < SUMS; i++) {
-            KEEP(left);
-            sums[i] = vpadalq_s16(sums[i], vmull_s8(left, right));
-            KEEP(sums[i]);
-        }
-    }
-}
-
-__attribute__((target("arch=armv8.2-a+dotprod"))) static void run_dotprod(uint64_t rounds)
-{
-    int32x4_t sums[SUMS] = {0};
-    int8x16_t left = vdupq_n_s8(3);
-    int8x16_t right = vdupq_n_s8(5);
-    for (uint64_t round = 0; round < rounds; round++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < SUMS; i++) {
-            sums[i] = vdotq_s32(sums[i], left, right);
-            KEEP(sums[i]);
-        }
-    }
-}
-
-__attribute__((target("arch=armv8.6-a+i8mm"))) static void run_i8mm(uint64_t rounds)
-{
-    int32x4_t sums[SUMS] = {0};
-    int8x16_t left = vdupq_n_s8(3);
-    int8x16_t right = vdupq_n_s8(5);
-    for (uint64_t round = 0; round < rounds; round++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < SUMS; i++) {
-            sums[i] = vmmlaq_s32(sums[i], left, right);
-            KEEP(sums[i]);
-        }
-    }
-}
+#define ADD_PRODUCTS(sum, left, right) vpadalq_s16(sum, vmull_s8(left, right))
+DOT_LOOP(run_neon, "arch=armv8-a", "w", int32x4_t, int8x8_t, vdup_n_s8, ADD_PRODUCTS)
+DOT_LOOP(run_dotprod, "arch=armv8.2-a+dotprod", "w", int32x4_t, int8x16_t, vdupq_n_s8, vdotq_s32)
+DOT_LOOP(run_i8mm, "arch=armv8.6-a+i8mm", "w", int32x4_t, int8x16_t, vdupq_n_s8, vmmlaq_s32)
 
 const dot_loop *dot_peak_vector(void)
 {
-    static const dot_loop neon = {"SMULL, SADALP", run_neon, SUMS * 8.0};
-    static const dot_loop dotprod = {"SDOT", run_dotprod, SUMS * 16.0};
-    static const dot_loop i8mm = {"SMMLA", run_i8mm, SUMS * 32.0};
+    static const dot_loop neon = {"SMULL, SADALP", run_neon, DOT_SUMS * 8.0};
+    static const dot_loop dotprod = {"SDOT", run_dotprod, DOT_SUMS * 16.0};
+    static const dot_loop i8mm = {"SMMLA", run_i8mm, DOT_SUMS * 32.0};
     uint32_t mask = smg_cpu_mask();
     return (mask & SMG_CPU_I8MM) != 0 ? &i8mm : (mask & SMG_CPU_DOTPROD) != 0 ? &dotprod : &neon;
 }

@@ -9,62 +9,17 @@
 
 #include "cpu/cpu.h"
 
-/* As many sums as hide the latency: 5 cycles, two units. */
-#define SUMS 12
-/* The compiler may neither drop a sum nor move it out of the loop. */
-#define KEEP(sum) __asm__ volatile("" : "+x"(sum))
-#define KEEP512(sum) __asm__ volatile("" : "+v"(sum))
-
-__attribute__((target("avx2"))) static void run_avx2(uint64_t rounds)
-{
-    __m256i sums[SUMS] = {0};
-    __m256i ones = _mm256_set1_epi16(1);
-    __m256i left = _mm256_set1_epi8(3);
-    __m256i right = _mm256_set1_epi8(5);
-    for (uint64_t round = 0; round < rounds; round++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < SUMS; i++) {
-            KEEP(left);
-            __m256i pairs = _mm256_maddubs_epi16(left, right);
-            sums[i] = _mm256_add_epi32(sums[i], _mm256_madd_epi16(pairs, ones));
-            KEEP(sums[i]);
-        }
-    }
-}
-
-__attribute__((target("avxvnni,avx2"))) static void run_avxvnni(uint64_t rounds)
-{
-    __m256i sums[SUMS] = {0};
-    __m256i left = _mm256_set1_epi8(3);
-    __m256i right = _mm256_set1_epi8(5);
-    for (uint64_t round = 0; round < rounds; round++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < SUMS; i++) {
-            sums[i] = _mm256_dpbusd_avx_epi32(sums[i], left, right);
-            KEEP(sums[i]);
-        }
-    }
-}
-
-__attribute__((target("avx512f,avx512vnni"))) static void run_avx512vnni(uint64_t rounds)
-{
-    __m512i sums[SUMS] = {0};
-    __m512i left = _mm512_set1_epi8(3);
-    __m512i right = _mm512_set1_epi8(5);
-    for (uint64_t round = 0; round < rounds; round++) {
-#pragma GCC unroll 12
-        for (int i = 0; i < SUMS; i++) {
-            sums[i] = _mm512_dpbusd_epi32(sums[i], left, right);
-            KEEP512(sums[i]);
-        }
-    }
-}
+#define ADD_PRODUCTS(sum, left, right)                                                                       \
+    _mm256_add_epi32(sum, _mm256_madd_epi16(_mm256_maddubs_epi16(left, right), _mm256_set1_epi16(1)))
+DOT_LOOP(run_avx2, "avx2", "x", __m256i, __m256i, _mm256_set1_epi8, ADD_PRODUCTS)
+DOT_LOOP(run_avxvnni, "avxvnni,avx2", "x", __m256i, __m256i, _mm256_set1_epi8, _mm256_dpbusd_avx_epi32)
+DOT_LOOP(run_avx512vnni, "avx512f,avx512vnni", "v", __m512i, __m512i, _mm512_set1_epi8, _mm512_dpbusd_epi32)
 
 const dot_loop *dot_peak_vector(void)
 {
-    static const dot_loop avx2 = {"VPMADDUBSW", run_avx2, SUMS * 32.0};
-    static const dot_loop avxvnni = {"VPDPBUSD, 256 bits", run_avxvnni, SUMS * 32.0};
-    static const dot_loop avx512vnni = {"VPDPBUSD, 512 bits", run_avx512vnni, SUMS * 64.0};
+    static const dot_loop avx2 = {"VPMADDUBSW", run_avx2, DOT_SUMS * 32.0};
+    static const dot_loop avxvnni = {"VPDPBUSD, 256 bits", run_avxvnni, DOT_SUMS * 32.0};
+    static const dot_loop avx512vnni = {"VPDPBUSD, 512 bits", run_avx512vnni, DOT_SUMS * 64.0};
     uint32_t mask = smg_cpu_mask();
     return (mask & SMG_CPU_AVX512VNNI) != 0 ? &avx512vnni
            : (mask & SMG_CPU_AVXVNNI) != 0  ? &avxvnni

@@ -162,13 +162,9 @@ static void peer_close(struct peer *peer)
 static void decode(struct peer *peer, const int32_t *tokens, int first, int n)
 {
     struct peer_batch *batch = &peer->batch;
-    batch->n_tokens = n;
+    batch->n_tokens = 0;
     for (int i = 0; i < n; i++) {
-        batch->token[i] = tokens[first + i];
-        batch->position[i] = first + i;
-        batch->n_seq_id[i] = 1;
-        batch->seq_id[i][0] = 0;
-        batch->want_logits[i] = 1;
+        peer_batch_add(batch, tokens[first + i], first + i, 0, true);
     }
     if (peer->library.api.llama_decode(peer->context, *batch) != 0) {
         peer_die("llama_decode", "failed (--verbose says why)");

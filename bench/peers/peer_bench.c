@@ -66,16 +66,6 @@ static void *memory_of(const struct bench *bench)
 
 /* ---- Passes --------------------------------------------------------------------------------------------- */
 
-static void add(struct peer_batch *batch, int32_t token, int position, int sequence, bool wanted)
-{
-    int at = batch->n_tokens++;
-    batch->token[at] = token;
-    batch->position[at] = position;
-    batch->n_seq_id[at] = 1;
-    batch->seq_id[at][0] = sequence;
-    batch->want_logits[at] = wanted;
-}
-
 static void run_batch(struct bench *bench)
 {
     if (bench->library.api.llama_decode(bench->context, bench->batch) != 0)
@@ -88,7 +78,7 @@ static void run_batch(struct bench *bench)
 static void prefill(struct bench *bench, const int32_t *ids, int first, int count, bool wanted)
 {
     for (int i = 0; i < count; i++)
-        add(&bench->batch, ids[i], first + i, 0, wanted && i == count - 1);
+        peer_batch_add(&bench->batch, ids[i], first + i, 0, wanted && i == count - 1);
     run_batch(bench);
 }
 
@@ -195,13 +185,14 @@ static void classify_all(struct bench *bench, double *ret_first, double *ret_sec
         bench->library.api.llama_memory_seq_cp(memory_of(bench), 0, i, -1, -1);
     for (int i = 0; i < PLAN_READINGS; i++)
         for (int k = 0; k < PLAN_FRESH; k++)
-            add(&bench->batch, bench->prompts.readings[i][k], PLAN_PREFIX + k, i + 1, k == PLAN_FRESH - 1);
+            peer_batch_add(&bench->batch, bench->prompts.readings[i][k], PLAN_PREFIX + k, i + 1,
+                           k == PLAN_FRESH - 1);
     run_batch(bench);
     for (int i = 0; i < PLAN_READINGS; i++)
         tokens[i] = choose(bench, i * PLAN_FRESH + PLAN_FRESH - 1);
     *ret_first = plan_now() - started;
     for (int i = 0; i < PLAN_READINGS; i++)
-        add(&bench->batch, tokens[i], PLAN_PREFIX + PLAN_FRESH, i + 1, true);
+        peer_batch_add(&bench->batch, tokens[i], PLAN_PREFIX + PLAN_FRESH, i + 1, true);
     run_batch(bench);
     for (int i = 0; i < PLAN_READINGS; i++)
         (void)choose(bench, i);

@@ -173,3 +173,13 @@ struct llama_model *peer_model_load(const struct peer_library *library, const ch
 {
     return peer_model_load_as(library, path, true, false);
 }
+
+void peer_batch_add(struct peer_batch *batch, int32_t token, int position, int sequence, bool wanted)
+{
+    int at = batch->n_tokens++;
+    batch->token[at] = token;
+    batch->position[at] = position;
+    batch->n_seq_id[at] = 1;
+    batch->seq_id[at][0] = sequence;
+    batch->want_logits[at] = wanted;
+}

@@ -24,4 +24,7 @@ struct llama_model *peer_model_load(const struct peer_library *library, const ch
 struct llama_model *peer_model_load_as(const struct peer_library *library, const char *path, bool repack,
                                        bool vocabulary_only);
 
+/* One more token of a sequence; the caller has made room, and sets n_tokens to 0 for a new batch. */
+void peer_batch_add(struct peer_batch *batch, int32_t token, int position, int sequence, bool wanted);
+
 #endif

@@ -137,11 +137,6 @@ static smidge_status fill_in(generation *run, smg_json_answer *answer, int32_t *
     return SMIDGE_OK;
 }
 
-static void answer_cleanup(smg_json_answer *answer)
-{
-    smg_json_answer_done(answer);
-}
-
 /* The object, as a whole or not at all. */
 static smidge_status generate_json(generation *run, const int32_t *ids, int32_t count)
 {
@@ -151,7 +146,7 @@ static smidge_status generate_json(generation *run, const int32_t *ids, int32_t 
     if (all == NULL)
         return smg_error_no_memory(run->error, "prompt", room * sizeof *all);
     memcpy(all, ids, (size_t)count * sizeof *all);
-    SMG_CLEANUP(answer_cleanup) smg_json_answer answer = {0};
+    SMG_CLEANUP(smg_json_answer_done) smg_json_answer answer = {0};
     SMG_TRY(smg_json_answer_init(&answer, schema, run->result.key_confidences, run->error));
     smidge_status status = fill_in(run, &answer, all, count);
     run->result.tokens = answer.count;
