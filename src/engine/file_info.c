@@ -11,6 +11,7 @@
 #include "engine/describe.h"
 #include "engine/options.h"
 #include "engine/prompt.h"
+#include "format/interleave.h"
 #include "model/model.h"
 #include "quant/dequantize.h"
 #include "smidge/tools.h"
@@ -61,24 +62,59 @@ smidge_status smidge_file_check(smidge_file *file, smidge_error *error)
     return smg_describe_refusal(smg_describe_vocabulary(&model, file->tokenizer, error), error);
 }
 
+static bool are_finite(const float *x, uint64_t count)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        if (!isfinite(x[i]))
+            return false;
+    }
+    return true;
+}
+
+enum { PIECE = 4096 }; /* a multiple of every block */
+
 /* Rows are decoded a piece at a time, so that no tensor is too long for the buffer. */
+static bool row_is_finite(const smg_gguf_tensor *tensor, uint64_t row)
+{
+    float x[PIECE];
+    const uint64_t columns = tensor->shape[0];
+    const uint64_t piece_bytes = smg_type_row_bytes(tensor->type, PIECE);
+    const uint8_t *data = tensor->data + row * smg_type_row_bytes(tensor->type, columns);
+    for (uint64_t at = 0; at < columns; at += PIECE, data += piece_bytes) {
+        uint64_t count = columns - at < PIECE ? columns - at : PIECE;
+        smg_dequantize_row(tensor->type, data, x, (int64_t)count);
+        if (!are_finite(x, count))
+            return false;
+    }
+    return true;
+}
+
+/* Of an interleaved tensor. */
+static bool group_is_finite(const smg_gguf_tensor *tensor, uint64_t first_row)
+{
+    float x[SMG_QK_K];
+    uint8_t block[sizeof(smg_block_q6_k)]; /* the largest */
+    const smg_type plain = smg_type_plain(tensor->type);
+    const int64_t columns = (int64_t)tensor->shape[0], elements = smg_type_describe(plain)->block_elements;
+    const uint8_t *group = tensor->data + first_row * smg_type_row_bytes(plain, tensor->shape[0]);
+    for (int row = 0; row < SMG_GROUP_ROWS; row++) {
+        for (int64_t i = 0; i < columns / elements; i++) {
+            smg_group_block(plain, columns, group, row, i, block);
+            smg_dequantize_row(plain, block, x, elements);
+            if (!are_finite(x, (uint64_t)elements))
+                return false;
+        }
+    }
+    return true;
+}
+
 static bool all_finite(const smg_gguf_tensor *tensor)
 {
-    enum { PIECE = 4096 }; /* a multiple of every block */
-    float x[PIECE];
-    uint64_t piece_bytes = smg_type_row_bytes(tensor->type, PIECE);
-    uint64_t row_bytes = smg_type_row_bytes(tensor->type, tensor->shape[0]);
-    uint64_t rows = tensor->bytes / row_bytes;
-    for (uint64_t row = 0; row < rows; row++) {
-        const uint8_t *data = tensor->data + row * row_bytes;
-        for (uint64_t at = 0; at < tensor->shape[0]; at += PIECE, data += piece_bytes) {
-            uint64_t count = tensor->shape[0] - at < PIECE ? tensor->shape[0] - at : PIECE;
-            smg_dequantize_row(tensor->type, data, x, (int64_t)count);
-            for (uint64_t i = 0; i < count; i++) {
-                if (!isfinite(x[i]))
-                    return false;
-            }
-        }
+    const bool interleaved = smg_type_is_interleaved(tensor->type);
+    const uint64_t rows = tensor->bytes / smg_type_row_bytes(tensor->type, tensor->shape[0]);
+    for (uint64_t row = 0; row < rows; row += interleaved ? SMG_GROUP_ROWS : 1) {
+        if (!(interleaved ? group_is_finite(tensor, row) : row_is_finite(tensor, row)))
+            return false;
     }
     return true;
 }

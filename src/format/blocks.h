@@ -26,11 +26,26 @@ typedef enum smg_type {
     SMG_TYPE_IQ4_NL = 20,
     SMG_TYPE_IQ4_XS = 23,
     SMG_TYPE_BF16 = 30,
-    SMG_TYPE_COUNT = 31
+    /* The same blocks with the rows of 16 interleaved (format/interleave.h): smidge's own, see smg_type_number */
+    SMG_TYPE_R16 = 32,
+    SMG_TYPE_Q4_0_R16 = SMG_TYPE_R16 + SMG_TYPE_Q4_0,
+    SMG_TYPE_Q4_1_R16 = SMG_TYPE_R16 + SMG_TYPE_Q4_1,
+    SMG_TYPE_Q5_0_R16 = SMG_TYPE_R16 + SMG_TYPE_Q5_0,
+    SMG_TYPE_Q5_1_R16 = SMG_TYPE_R16 + SMG_TYPE_Q5_1,
+    SMG_TYPE_Q8_0_R16 = SMG_TYPE_R16 + SMG_TYPE_Q8_0,
+    SMG_TYPE_Q2_K_R16 = SMG_TYPE_R16 + SMG_TYPE_Q2_K,
+    SMG_TYPE_Q3_K_R16 = SMG_TYPE_R16 + SMG_TYPE_Q3_K,
+    SMG_TYPE_Q4_K_R16 = SMG_TYPE_R16 + SMG_TYPE_Q4_K,
+    SMG_TYPE_Q5_K_R16 = SMG_TYPE_R16 + SMG_TYPE_Q5_K,
+    SMG_TYPE_Q6_K_R16 = SMG_TYPE_R16 + SMG_TYPE_Q6_K,
+    SMG_TYPE_IQ4_NL_R16 = SMG_TYPE_R16 + SMG_TYPE_IQ4_NL,
+    SMG_TYPE_IQ4_XS_R16 = SMG_TYPE_R16 + SMG_TYPE_IQ4_XS,
+    SMG_TYPE_COUNT
 } smg_type;
 
 #define SMG_QK 32    /* elements of a small block */
 #define SMG_QK_K 256 /* elements of a super-block */
+#define SMG_GROUP_ROWS 16
 
 typedef uint16_t smg_half; /* IEEE binary16 bits */
 
@@ -67,13 +82,6 @@ typedef struct smg_block_q8_0 {
     smg_half d;
     int8_t qs[32];
 } smg_block_q8_0;
-
-/* x = d * q; s = d * sum(q), for weights with a minimum */
-typedef struct smg_block_q8_1 {
-    smg_half d;
-    smg_half s;
-    int8_t qs[32];
-} smg_block_q8_1;
 
 /* 16 sub-blocks of 16: x = d * (scales & 15) * q - dmin * (scales >> 4) */
 typedef struct smg_block_q2_k {
@@ -116,13 +124,6 @@ typedef struct smg_block_q6_k {
     smg_half d;
 } smg_block_q6_k;
 
-/* activations for super-blocks: x = d * q; bsums are the sums of each 16 */
-typedef struct smg_block_q8_k {
-    float d;
-    int8_t qs[256];
-    int16_t bsums[16];
-} smg_block_q8_k;
-
 /* x = d * smg_iq4_values[q] */
 typedef struct smg_block_iq4_nl {
     smg_half d;
@@ -144,13 +145,11 @@ SMG_ASSERT_SIZE(smg_block_q4_1, 20);
 SMG_ASSERT_SIZE(smg_block_q5_0, 22);
 SMG_ASSERT_SIZE(smg_block_q5_1, 24);
 SMG_ASSERT_SIZE(smg_block_q8_0, 34);
-SMG_ASSERT_SIZE(smg_block_q8_1, 36);
 SMG_ASSERT_SIZE(smg_block_q2_k, 84);
 SMG_ASSERT_SIZE(smg_block_q3_k, 110);
 SMG_ASSERT_SIZE(smg_block_q4_k, 144);
 SMG_ASSERT_SIZE(smg_block_q5_k, 176);
 SMG_ASSERT_SIZE(smg_block_q6_k, 210);
-SMG_ASSERT_SIZE(smg_block_q8_k, 292);
 SMG_ASSERT_SIZE(smg_block_iq4_nl, 18);
 SMG_ASSERT_SIZE(smg_block_iq4_xs, 136);
 
@@ -165,6 +164,21 @@ typedef struct smg_type_info {
 
 /* NULL for unknown numbers. */
 const smg_type_info *smg_type_describe(uint32_t type);
+/* The number that stands for a type in files: ggml's, or for interleaved types one that no other program takes for
+ * something else; and back, UINT32_MAX for numbers that this build does not know. */
+uint32_t smg_type_number(smg_type type);
+uint32_t smg_type_of_number(uint32_t number);
+/* Whether rows come in groups of SMG_GROUP_ROWS that only make sense together. */
+static inline bool smg_type_is_interleaved(uint32_t type)
+{
+    return type > SMG_TYPE_R16;
+}
+
+/* The type of the same rows one by one. */
+static inline smg_type smg_type_plain(smg_type type)
+{
+    return smg_type_is_interleaved(type) ? (smg_type)(type - SMG_TYPE_R16) : type;
+}
 /* Bytes of a row of `elements`; 0 when the type is unknown, the block does not divide, or it overflows. */
 uint64_t smg_type_row_bytes(uint32_t type, uint64_t elements);
 

@@ -174,10 +174,11 @@ static smidge_status read_tensor(walker *walk, uint64_t number, uint64_t *end, s
 {
     SMG_TRY(read_text(walk, MAX_NAME, "tensor", number, &tensor->name));
     SMG_TRY(read_shape(walk, number, tensor));
-    uint32_t type = smg_cursor_u32(&walk->cursor);
+    uint32_t type_number = smg_cursor_u32(&walk->cursor);
     tensor->offset = smg_cursor_u64(&walk->cursor);
     if (walk->cursor.failed)
         return truncated(walk, "tensor", number);
+    uint32_t type = smg_type_of_number(type_number);
     const smg_type_info *info = smg_type_describe(type);
     if (info == NULL || !info->weights)
         return smg_error_set(walk->error, SMIDGE_E_UNSUPPORTED, walk->gguf->path,
@@ -185,7 +186,7 @@ static smidge_status read_tensor(walker *walk, uint64_t number, uint64_t *end, s
                              ", which this version does not read (take the "
                              "model in q4_k_m, q8_0 or another of the usual types)",
                              (int)(tensor->name.size < 128 ? tensor->name.size : 128), tensor->name.data,
-                             type);
+                             type_number);
     tensor->type = (smg_type)type;
     uint64_t rows = 0;
     uint64_t bytes = smg_type_row_bytes(type, tensor->shape[0]);
@@ -193,6 +194,9 @@ static smidge_status read_tensor(walker *walk, uint64_t number, uint64_t *end, s
         !smg_checked_mul(rows, tensor->shape[3], &rows) || rows == 0 ||
         !smg_checked_mul(bytes, rows, &tensor->bytes))
         return DAMAGED(walk, "tensor %" PRIu64 " has a shape that %s rows cannot have", number, info->name);
+    if (smg_type_is_interleaved(type) && rows % SMG_GROUP_ROWS != 0)
+        return DAMAGED(walk, "tensor %" PRIu64 " has %" PRIu64 " rows, which %s does not divide into groups",
+                       number, rows, info->name);
     if (tensor->offset % walk->gguf->alignment != 0)
         return DAMAGED(walk, "tensor %" PRIu64 " starts at %" PRIu64 ", not a multiple of the alignment",
                        number, tensor->offset);

@@ -226,6 +226,8 @@ static smidge_status count_bytes(const smg_gguf_writer *writer, const char *name
         if (shape[i] == 0 || !smg_checked_mul(bytes, shape[i], &bytes))
             return refuse(writer, name, "its shape is empty, or larger than any file", error);
     }
+    if (smg_type_is_interleaved(type) && (dims != 2 || shape[1] % SMG_GROUP_ROWS != 0))
+        return refuse(writer, name, "interleaved tensors are matrices with rows in whole groups", error);
     *ret_bytes = bytes;
     return SMIDGE_OK;
 }
@@ -248,7 +250,7 @@ smidge_status smg_gguf_write_tensor(smg_gguf_writer *writer, const char *name, s
     SMG_TRY(put_u32(writer, dims, error));
     for (uint32_t i = 0; i < dims; i++)
         SMG_TRY(put_u64(writer, shape[i], error));
-    SMG_TRY(put_u32(writer, type, error));
+    SMG_TRY(put_u32(writer, smg_type_number(type), error));
     SMG_TRY(put_u64(writer, writer->data_bytes, error));
     writer->data_bytes = end;
     writer->tensor_bytes[writer->tensor_count++] = bytes;

@@ -68,6 +68,12 @@ static inline uint16_t smg_half_from_float(float value)
 
 #endif
 
+/* What binary16 keeps of it. */
+static inline float smg_round_half(float value)
+{
+    return smg_half_to_float(smg_half_from_float(value));
+}
+
 static inline float smg_bf16_to_float(uint16_t bits)
 {
     return smg_float_from_bits((uint32_t)bits << 16);

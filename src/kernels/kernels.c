@@ -7,7 +7,7 @@
 
 smg_act smg_act_for(smg_type type)
 {
-    switch (type) {
+    switch (smg_type_plain(type)) {
     case SMG_TYPE_Q4_0:
     case SMG_TYPE_Q5_0:
     case SMG_TYPE_Q8_0:
@@ -33,19 +33,18 @@ size_t smg_act_row_bytes(smg_act act, int64_t k)
     size_t bytes;
     switch (act) {
     case SMG_ACT_Q8_0:
-        bytes = (size_t)(k / SMG_QK) * (sizeof(smg_block_q8_0) + sizeof(int16_t));
+        bytes = smg_act_sums(act, k) + (size_t)(k / SMG_QK) * sizeof(int16_t);
         break;
     case SMG_ACT_Q8_1:
-        bytes = (size_t)(k / SMG_QK) * sizeof(smg_block_q8_1);
+        bytes = smg_act_sums(act, k) + (size_t)(k / SMG_QK) * sizeof(float);
         break;
     case SMG_ACT_Q8_K:
-        bytes = (size_t)(k / SMG_QK_K) * sizeof(smg_block_q8_k);
+        bytes = smg_act_sums(act, k) + (size_t)(k / 16) * sizeof(int16_t);
         break;
     default:
-        bytes = (size_t)k * sizeof(float);
-        break;
+        return (size_t)k * sizeof(float);
     }
-    return (bytes + 3) & ~(size_t)3;
+    return (bytes + 63) & ~(size_t)63;
 }
 
 size_t smg_kv_bytes(smg_kv kv, int64_t n)

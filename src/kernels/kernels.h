@@ -2,7 +2,7 @@
  *
  * Kernels neither allocate nor start threads, and never read outside the rows they are given; rows given as
  * `void *` have any alignment, floats their own. Each has a C reference in ref/; one line in kernels.inc
- * declares, registers, tests and benches one. Names: smg_<op>_<weights>_<activations>[_<mr>x<nr>]_<isa>.
+ * declares, registers, tests and benches one. Names: smg_<op>_<weights>[_r16]_<activations>_<isa>.
  *
  * Batch invariance: what a kernel computes for one row and one token must not depend on how many rows or
  * tokens are in the call, on their place in it, or on alignment: each output is one reduction over k in a
@@ -15,19 +15,31 @@
 
 #include "format/blocks.h"
 
-/* How a row of activations is stored for a product with quantized weights. */
+/* How a row of activations is stored for a product with quantized weights. The three forms of 8 bits are those of ggml, taken
+ * apart: all integers of the row, then a float for the scale of each block, then what is said of its sums. */
 typedef enum smg_act {
-    SMG_ACT_F32, /* as it is: weights F32, F16, BF16 */
-    SMG_ACT_Q8_0, /* smg_block_q8_0, and behind them the sum of each one's integers, int16_t: Q4_0, Q5_0, Q8_0, IQ4_NL */
-    SMG_ACT_Q8_1, /* smg_block_q8_1: Q4_1, Q5_1 */
-    SMG_ACT_Q8_K, /* smg_block_q8_k: the super-block types */
+    SMG_ACT_F32,  /* as it is: weights F32, F16, BF16 */
+    SMG_ACT_Q8_0, /* blocks of 32; int16_t, the sum of the block's integers: Q4_0, Q5_0, Q8_0, IQ4_NL */
+    SMG_ACT_Q8_1, /* blocks of 32; float, that sum times the scale: Q4_1, Q5_1 */
+    SMG_ACT_Q8_K, /* blocks of 256; int16_t, the sums of each 16 integers: the super-block types */
     SMG_ACT_COUNT
 } smg_act;
 
 /* The form of activations that weights of `type` are multiplied with. */
 smg_act smg_act_for(smg_type type);
-/* Bytes of an activation row of `k` elements, a multiple of 4. `k` fits the form's block. */
+/* Bytes of an activation row of `k` elements, but for F32 a multiple of 64. `k` fits the form's block. */
 size_t smg_act_row_bytes(smg_act act, int64_t k);
+
+/* Where the scales of a row of `k` elements stand in it, and the sums. */
+static inline size_t smg_act_scales(int64_t k)
+{
+    return (size_t)k;
+}
+
+static inline size_t smg_act_sums(smg_act act, int64_t k)
+{
+    return (size_t)k + (size_t)(k / (act == SMG_ACT_Q8_K ? SMG_QK_K : SMG_QK)) * sizeof(float);
+}
 
 /* Forms of the KV cache. */
 typedef enum smg_kv { SMG_KV_F16, SMG_KV_F32, SMG_KV_Q8_0, SMG_KV_COUNT } smg_kv;
@@ -35,14 +47,14 @@ typedef enum smg_kv { SMG_KV_F16, SMG_KV_F32, SMG_KV_Q8_0, SMG_KV_COUNT } smg_kv
 size_t smg_kv_bytes(smg_kv kv, int64_t n);
 
 /* out[t * out_stride + r] = sum over k of w[r][k] * x[t][k], for r < rows and t < tokens.
- * w: rows of weights, w_stride bytes apart. x: rows of activations, x_stride bytes apart.
+ * w: rows of weights, w_stride bytes apart; of interleaved types whole groups, with w_stride what a row would take. x: rows of activations, x_stride bytes apart.
  * out_stride in floats. k: elements of a row. */
 typedef void (*smg_matmul_fn)(int64_t k, int64_t rows, const void *w, size_t w_stride, int64_t tokens,
                               const void *x, size_t x_stride, float *out, size_t out_stride);
 
 /* x: k floats -> one activation row. The scale of a block is amax/127 (Q8_K: -max/127 kept signed as in
- * ggml), stored as binary16 for Q8_0 and Q8_1; elements are rounded to nearest, ties to even. All paths give
- * the same bytes. A block with a NaN or an infinity gets a NaN scale, and with it every product of its token
+ * ggml), rounded to binary16 for Q8_0 and Q8_1, as are the latter's sums; elements are rounded to nearest, ties to even. All
+ * paths give the same bytes; those that pad the row are left as they are. A block with a NaN or an infinity gets a NaN scale, and with it every product of its token
  * is NaN. */
 typedef void (*smg_quantize_fn)(const float *x, void *ret_row, int64_t k);
 

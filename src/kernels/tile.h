@@ -20,6 +20,10 @@
 #define PASTE_AGAIN(a, b) a##b
 #define PASTE(a, b) PASTE_AGAIN(a, b)
 
+/* Compilers no longer know how the value came about. Left alone they keep an address for each load of an unrolled loop, on the
+ * stack, instead of a few bases. */
+#define FORGET(value) __asm__("" : "+r"(value))
+
 enum { PREFETCH_AHEAD = 1024 }; /* bytes, within a row and on into the next */
 
 /* Asks for `size` bytes at p, which need not exist. With a single token the weights pass by once: what the

@@ -24,8 +24,7 @@ static void embed_row(const pass *run, int64_t number)
     const smg_row *row = &run->rows[number];
     smg_scratch *scratch = run->scratch;
     float *x = scratch->x + number * shape->width;
-    smg_dequantize_row(embedding->type, embedding->data + (size_t)row->token * embedding->stride, x,
-                       shape->width);
+    smg_dequantize_row_of(embedding->type, embedding->data, row->token, x, shape->width);
     if (shape->architecture->scaled_embedding) {
         float scale = sqrtf((float)shape->width);
         for (int32_t i = 0; i < shape->width; i++)

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "format/interleave.h"
 #include "kernels/half.h"
 #include "kernels/unpack.h"
 
@@ -39,6 +40,14 @@ static void super_block(smg_type type, const uint8_t *row, float *x)
     }
 }
 
+static void block(smg_type type, const uint8_t *bytes, float *x)
+{
+    if (smg_type_describe(type)->block_elements == SMG_QK)
+        small_block(type, bytes, x);
+    else
+        super_block(type, bytes, x);
+}
+
 void smg_dequantize_row(smg_type type, const void *row, float *ret_x, int64_t n)
 {
     const smg_type_info *info = smg_type_describe(type);
@@ -49,10 +58,25 @@ void smg_dequantize_row(smg_type type, const void *row, float *ret_x, int64_t n)
         floats(type, bytes, ret_x, n);
         return;
     }
-    for (int64_t i = 0; i < n; i += info->block_elements, bytes += info->block_bytes) {
-        if (info->block_elements == SMG_QK)
-            small_block(type, bytes, ret_x + i);
-        else
-            super_block(type, bytes, ret_x + i);
+    for (int64_t i = 0; i < n; i += info->block_elements, bytes += info->block_bytes)
+        block(type, bytes, ret_x + i);
+}
+
+void smg_dequantize_row_of(smg_type type, const void *matrix, int64_t number, float *ret_x, int64_t n)
+{
+    const smg_type plain = smg_type_plain(type);
+    const size_t row_bytes = (size_t)smg_type_row_bytes(plain, (uint64_t)n);
+    const uint8_t *bytes = matrix;
+    if (plain == type) {
+        smg_dequantize_row(type, bytes + (size_t)number * row_bytes, ret_x, n);
+        return;
+    }
+    const int64_t elements = smg_type_describe(plain)->block_elements;
+    const int row = (int)(number % SMG_GROUP_ROWS);
+    bytes += (size_t)(number - row) * row_bytes;
+    for (int64_t i = 0; i < n / elements; i++) {
+        uint8_t one[sizeof(smg_block_q6_k)]; /* the largest */
+        smg_group_block(plain, n, bytes, row, i, one);
+        block(plain, one, ret_x + i * elements);
     }
 }

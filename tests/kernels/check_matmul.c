@@ -49,27 +49,14 @@ static void make_problem(check *c, smg_type type, int64_t k, data_kind kind, pro
 /* Activation `i` of a row as the integer kernels see it. */
 static double act_value(const problem *p, const uint8_t *row, int64_t i)
 {
-    smg_half d;
-    float f;
-    switch (p->act) {
-    case SMG_ACT_F32:
-        memcpy(&f, row + 4 * i, sizeof f);
-        return f;
-    case SMG_ACT_Q8_K:
-        row += (size_t)(i / SMG_QK_K) * sizeof(smg_block_q8_k);
-        memcpy(&f, row, sizeof f);
-        return (double)f * (int8_t)row[offsetof(smg_block_q8_k, qs) + (size_t)(i % SMG_QK_K)];
-    case SMG_ACT_Q8_1:
-        row += (size_t)(i / SMG_QK) * sizeof(smg_block_q8_1);
-        memcpy(&d, row, sizeof d);
-        return (double)smg_half_to_float(d) *
-               (int8_t)row[offsetof(smg_block_q8_1, qs) + (size_t)(i % SMG_QK)];
-    default:
-        row += (size_t)(i / SMG_QK) * sizeof(smg_block_q8_0);
-        memcpy(&d, row, sizeof d);
-        return (double)smg_half_to_float(d) *
-               (int8_t)row[offsetof(smg_block_q8_0, qs) + (size_t)(i % SMG_QK)];
+    float value;
+    if (p->act == SMG_ACT_F32) {
+        memcpy(&value, row + 4 * i, sizeof value);
+        return value;
     }
+    const int64_t block = i / (p->act == SMG_ACT_Q8_K ? SMG_QK_K : SMG_QK);
+    memcpy(&value, row + smg_act_scales(p->k) + 4 * block, sizeof value);
+    return (double)value * (int8_t)row[i];
 }
 
 /* The largest terms that a kernel may meet at element i: |scale q| as the file's unsigned q, and |min|. */

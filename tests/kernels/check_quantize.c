@@ -45,19 +45,10 @@ static void fill_case(uint64_t *random, int which, float *x, int64_t n)
 static void check_steps(check *c, smg_act act, const float *x, const uint8_t *row, int64_t k)
 {
     const int64_t elements = act == SMG_ACT_Q8_K ? SMG_QK_K : SMG_QK;
-    const size_t bytes = act == SMG_ACT_Q8_0 ? sizeof(smg_block_q8_0) : smg_act_row_bytes(act, elements);
-    const size_t qs = act == SMG_ACT_Q8_K   ? offsetof(smg_block_q8_k, qs)
-                      : act == SMG_ACT_Q8_1 ? offsetof(smg_block_q8_1, qs)
-                                            : offsetof(smg_block_q8_0, qs);
     for (int64_t i = 0; i < k; i++) {
-        const uint8_t *block = row + (size_t)(i / elements) * bytes;
         float d;
-        smg_half half;
-        memcpy(&half, block, sizeof half);
-        memcpy(&d, block, sizeof d);
-        if (act != SMG_ACT_Q8_K)
-            d = smg_half_to_float(half);
-        const double value = (double)d * (int8_t)block[qs + (size_t)(i % elements)];
+        memcpy(&d, row + smg_act_scales(k) + (size_t)(i / elements) * sizeof d, sizeof d);
+        const double value = (double)d * (int8_t)row[i];
         if (!(fabs(value - x[i]) <= fabs(d) * 0.5001 + fabs(value) * 0x1p-11 + 4e-6))
             check_fail(c, "k %d: %.9g became %.9g", (int)k, (double)x[i], value);
     }

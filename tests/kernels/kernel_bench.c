@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "cpu/cpu.h"
+#include "format/interleave.h"
 #include "kernel_check.h"
 
 enum { RUNS = 7, K = 2048, BENCH_TOKENS = 64, BENCH_ROWS = 2048, HEAD = 128, KEYS = 2048 };
@@ -81,14 +82,21 @@ static void work_matmul(const void *job)
 /* `rows` rows, of which the first 64 are random and the others copies. */
 static uint8_t *make_rows(smg_type type, size_t stride, int64_t rows)
 {
+    enum { RANDOM_ROWS = 64 };
+    const smg_type plain = smg_type_plain(type);
     uint64_t random = 1;
     uint8_t *w = need((size_t)rows * stride);
-    for (int64_t r = 0; r < rows; r++) {
-        if (r < 64)
-            fill_weights(&random, type, DATA_RANDOM, w + (size_t)r * stride, K);
-        else
-            memcpy(w + (size_t)r * stride, w + (size_t)(r % 64) * stride, stride);
+    for (int64_t r = 0; r < RANDOM_ROWS; r++)
+        fill_weights(&random, plain, DATA_RANDOM, w + (size_t)r * stride, K);
+    if (plain != type) {
+        uint8_t *plain_rows = need(RANDOM_ROWS * stride);
+        memcpy(plain_rows, w, RANDOM_ROWS * stride);
+        for (int64_t r = 0; r < RANDOM_ROWS; r += SMG_GROUP_ROWS)
+            smg_group_interleave(plain, K, plain_rows + (size_t)r * stride, w + (size_t)r * stride);
+        free(plain_rows);
     }
+    for (int64_t r = RANDOM_ROWS; r < rows; r++)
+        memcpy(w + (size_t)r * stride, w + (size_t)(r % RANDOM_ROWS) * stride, stride);
     return w;
 }
 
@@ -113,7 +121,7 @@ static void bench_matmul(const kernel_entry *entry, const smg_kernels *reference
     matmul_job job = {.matmul = (smg_matmul_fn)entry->function};
     job.w_stride = smg_type_row_bytes(type, K);
     job.x_stride = smg_act_row_bytes(smg_act_for(type), K);
-    const int64_t big_rows = (int64_t)(BIG / job.w_stride);
+    const int64_t big_rows = (int64_t)(BIG / job.w_stride) / SMG_GROUP_ROWS * SMG_GROUP_ROWS;
     uint8_t *w = make_rows(type, job.w_stride, big_rows > BENCH_ROWS ? big_rows : BENCH_ROWS);
     uint8_t *x = make_acts(reference, smg_act_for(type), job.x_stride);
     job.w = w;
@@ -122,7 +130,7 @@ static void bench_matmul(const kernel_entry *entry, const smg_kernels *reference
                    sizeof(float));
     const bool slow = entry->path == SMG_CPU_REF;
     job.tokens = 1;
-    job.rows = slow ? big_rows / 16 : big_rows;
+    job.rows = slow ? big_rows / 16 / SMG_GROUP_ROWS * SMG_GROUP_ROWS : big_rows;
     timing one = measure(work_matmul, &job);
     double bytes = (double)job.rows * (double)job.w_stride;
     job.tokens = BENCH_TOKENS;

@@ -72,8 +72,11 @@ bool check_near(check *c, double got, double expected, double bound)
 
 static void check_entry(check *c, const kernel_entry *entry)
 {
-    if (IN_FIELD(entry, matmul))
-        check_matmul(c, (smg_type)INDEX_OF(entry, matmul));
+    const smg_type type = (smg_type)INDEX_OF(entry, matmul);
+    if (IN_FIELD(entry, matmul) && smg_type_is_interleaved(type))
+        check_interleaved(c, type);
+    else if (IN_FIELD(entry, matmul))
+        check_matmul(c, type);
     else if (IN_FIELD(entry, quantize))
         check_quantize(c, (smg_act)INDEX_OF(entry, quantize));
     else if (IN_FIELD(entry, kv_store))

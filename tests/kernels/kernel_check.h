@@ -56,11 +56,13 @@ typedef enum data_kind {
     DATA_KINDS
 } data_kind;
 
-/* One row of weights of any type, with finite scales. */
+/* One row of weights of any plain type, with finite scales. */
 void fill_weights(uint64_t *random, smg_type type, data_kind kind, uint8_t *row, int64_t k);
 void fill_floats(uint64_t *random, data_kind kind, float *x, int64_t n);
 
 void check_matmul(check *c, smg_type type);
+/* `type` is an interleaved one. */
+void check_interleaved(check *c, smg_type type);
 void check_quantize(check *c, smg_act act);
 void check_kv_store(check *c, smg_kv kv);
 void check_attention_scores(check *c, smg_kv kv);

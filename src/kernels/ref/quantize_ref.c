@@ -36,67 +36,83 @@ static float quantize_small(const float *x, int8_t *q)
     return amax / 127.0F;
 }
 
-/* Sums of the integers go to `sums`, if that is not NULL. */
-static void quantize_q8_0(const float *x, uint8_t *row, uint8_t *sums, int64_t k)
+/* Returns where the next one goes. */
+static uint8_t *put(uint8_t *place, const void *value, size_t size)
 {
-    for (int64_t i = 0; i < k; i += SMG_QK, row += sizeof(smg_block_q8_0)) {
-        smg_block_q8_0 block;
-        int16_t sum = 0;
-        block.d = smg_half_from_float(quantize_small(x + i, block.qs));
-        memcpy(row, &block, sizeof block);
-        if (sums == NULL)
-            continue;
-        for (int j = 0; j < SMG_QK; j++)
-            sum = (int16_t)(sum + block.qs[j]);
-        memcpy(sums, &sum, sizeof sum);
-        sums += sizeof sum;
-    }
+    memcpy(place, value, size);
+    return place + size;
+}
+
+static int sum_of(const int8_t *q, int n)
+{
+    int sum = 0;
+    for (int i = 0; i < n; i++)
+        sum += q[i];
+    return sum;
 }
 
 void smg_quantize_f32_q8_0_ref(const float *x, void *ret_row, int64_t k)
 {
-    uint8_t *row = ret_row;
-    quantize_q8_0(x, row, row + (size_t)(k / SMG_QK) * sizeof(smg_block_q8_0), k);
+    uint8_t *scales = (uint8_t *)ret_row + smg_act_scales(k);
+    uint8_t *sums = (uint8_t *)ret_row + smg_act_sums(SMG_ACT_Q8_0, k);
+    for (int8_t *q = ret_row; k > 0; k -= SMG_QK, x += SMG_QK, q += SMG_QK) {
+        const float d = smg_round_half(quantize_small(x, q));
+        const int16_t sum = (int16_t)sum_of(q, SMG_QK);
+        scales = put(scales, &d, sizeof d);
+        sums = put(sums, &sum, sizeof sum);
+    }
 }
 
 void smg_kv_store_f32_q8_0_ref(const float *x, void *ret_cells, int64_t n)
 {
-    quantize_q8_0(x, ret_cells, NULL, n);
+    uint8_t *cells = ret_cells;
+    for (int64_t i = 0; i < n; i += SMG_QK, cells += sizeof(smg_block_q8_0)) {
+        smg_block_q8_0 block;
+        block.d = smg_half_from_float(quantize_small(x + i, block.qs));
+        memcpy(cells, &block, sizeof block);
+    }
 }
 
 void smg_quantize_f32_q8_1_ref(const float *x, void *ret_row, int64_t k)
 {
-    uint8_t *row = ret_row;
-    for (int64_t i = 0; i < k; i += SMG_QK, row += sizeof(smg_block_q8_1)) {
-        smg_block_q8_1 block;
-        int sum = 0;
-        float d = quantize_small(x + i, block.qs);
-        for (int j = 0; j < SMG_QK; j++)
-            sum += block.qs[j];
-        block.d = smg_half_from_float(d);
-        block.s = smg_half_from_float(d * (float)sum);
-        memcpy(row, &block, sizeof block);
+    uint8_t *scales = (uint8_t *)ret_row + smg_act_scales(k);
+    uint8_t *sums = (uint8_t *)ret_row + smg_act_sums(SMG_ACT_Q8_1, k);
+    for (int8_t *q = ret_row; k > 0; k -= SMG_QK, x += SMG_QK, q += SMG_QK) {
+        const float exact = quantize_small(x, q);
+        const float d = smg_round_half(exact);
+        const float s = smg_round_half(exact * (float)sum_of(q, SMG_QK));
+        scales = put(scales, &d, sizeof d);
+        sums = put(sums, &s, sizeof s);
     }
+}
+
+/* Returns the scale of 256 elements. */
+static float quantize_super(const float *x, int8_t *q)
+{
+    uint32_t bits;
+    const float max = largest(x, SMG_QK_K, &bits);
+    memset(q, 0, SMG_QK_K);
+    if (!smg_act_is_finite(bits))
+        return smg_act_nan();
+    if (fabsf(max) < SMG_ACT_TINY)
+        return 0;
+    const float inverse = -127.0F / max;
+    for (int j = 0; j < SMG_QK_K; j++)
+        q[j] = (int8_t)lrintf(inverse * x[j]);
+    return 1.0F / inverse;
 }
 
 void smg_quantize_f32_q8_k_ref(const float *x, void *ret_row, int64_t k)
 {
-    uint8_t *row = ret_row;
-    for (int64_t i = 0; i < k; i += SMG_QK_K, row += sizeof(smg_block_q8_k)) {
-        smg_block_q8_k block = {0};
-        uint32_t bits;
-        float max = largest(x + i, SMG_QK_K, &bits);
-        if (!smg_act_is_finite(bits)) {
-            block.d = smg_act_nan();
-        } else if (fabsf(max) >= SMG_ACT_TINY) {
-            float inverse = -127.0F / max;
-            for (int j = 0; j < SMG_QK_K; j++)
-                block.qs[j] = (int8_t)lrintf(inverse * x[i + j]);
-            block.d = 1.0F / inverse;
+    uint8_t *scales = (uint8_t *)ret_row + smg_act_scales(k);
+    uint8_t *sums = (uint8_t *)ret_row + smg_act_sums(SMG_ACT_Q8_K, k);
+    for (int8_t *q = ret_row; k > 0; k -= SMG_QK_K, x += SMG_QK_K, q += SMG_QK_K) {
+        const float d = quantize_super(x, q);
+        scales = put(scales, &d, sizeof d);
+        for (int j = 0; j < SMG_QK_K; j += 16) {
+            const int16_t sum = (int16_t)sum_of(q + j, 16);
+            sums = put(sums, &sum, sizeof sum);
         }
-        for (int j = 0; j < SMG_QK_K; j++)
-            block.bsums[j / 16] = (int16_t)(block.bsums[j / 16] + block.qs[j]);
-        memcpy(row, &block, sizeof block);
     }
 }
 

@@ -86,11 +86,14 @@ static ALWAYS_INLINE __m256i unpack_nibbles(const uint8_t *p)
     return _mm256_and_si256(both, _mm256_set1_epi8(15));
 }
 
+static ALWAYS_INLINE __m128i iq4_level_table(void)
+{
+    return _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
+}
+
 static ALWAYS_INLINE __m256i iq4_levels(__m256i nibbles)
 {
-    const __m128i levels =
-        _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
-    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(levels), nibbles);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(iq4_level_table()), nibbles);
 }
 
 #endif

@@ -68,41 +68,42 @@ static ALWAYS_INLINE int sum_all(__m256i q)
     return _mm_cvtsi128_si32(sum);
 }
 
-/* Sums of the integers go to `sums`, if that is not NULL. */
-static ALWAYS_INLINE void quantize_q8_0(const float *x, uint8_t *row, uint8_t *sums, int64_t k)
+static ALWAYS_INLINE void store_f32(uint8_t *p, float value)
 {
-    for (int64_t i = 0; i < k; i += SMG_QK, row += sizeof(smg_block_q8_0)) {
-        __m256i q;
-        store_half(row, quantize_small(x + i, &q));
-        _mm256_storeu_si256((__m256i_u *)(row + offsetof(smg_block_q8_0, qs)), q);
-        if (sums == NULL)
-            continue;
-        int16_t sum = (int16_t)sum_all(q);
-        memcpy(sums, &sum, sizeof sum);
-        sums += sizeof sum;
-    }
+    memcpy(p, &value, sizeof value);
 }
 
 void smg_quantize_f32_q8_0_avx2(const float *x, void *ret_row, int64_t k)
 {
-    uint8_t *row = ret_row;
-    quantize_q8_0(x, row, row + (size_t)(k / SMG_QK) * sizeof(smg_block_q8_0), k);
-}
-
-void smg_kv_store_f32_q8_0_avx2(const float *x, void *ret_cells, int64_t n)
-{
-    quantize_q8_0(x, ret_cells, NULL, n);
+    uint8_t *row = ret_row, *scales = row + smg_act_scales(k), *sums = row + smg_act_sums(SMG_ACT_Q8_0, k);
+    for (int64_t b = 0; b < k / SMG_QK; b++) {
+        __m256i q;
+        store_f32(scales + 4 * b, smg_round_half(quantize_small(x + b * SMG_QK, &q)));
+        _mm256_storeu_si256((__m256i_u *)(row + b * SMG_QK), q);
+        int16_t sum = (int16_t)sum_all(q);
+        memcpy(sums + 2 * b, &sum, sizeof sum);
+    }
 }
 
 void smg_quantize_f32_q8_1_avx2(const float *x, void *ret_row, int64_t k)
 {
-    uint8_t *row = ret_row;
-    for (int64_t i = 0; i < k; i += SMG_QK, row += sizeof(smg_block_q8_1)) {
+    uint8_t *row = ret_row, *scales = row + smg_act_scales(k), *sums = row + smg_act_sums(SMG_ACT_Q8_1, k);
+    for (int64_t b = 0; b < k / SMG_QK; b++) {
         __m256i q;
-        float d = quantize_small(x + i, &q);
-        store_half(row, d);
-        store_half(row + offsetof(smg_block_q8_1, s), d * (float)sum_all(q));
-        _mm256_storeu_si256((__m256i_u *)(row + offsetof(smg_block_q8_1, qs)), q);
+        float d = quantize_small(x + b * SMG_QK, &q);
+        store_f32(scales + 4 * b, smg_round_half(d));
+        store_f32(sums + 4 * b, smg_round_half(d * (float)sum_all(q)));
+        _mm256_storeu_si256((__m256i_u *)(row + b * SMG_QK), q);
+    }
+}
+
+void smg_kv_store_f32_q8_0_avx2(const float *x, void *ret_cells, int64_t n)
+{
+    uint8_t *cells = ret_cells;
+    for (; n > 0; n -= SMG_QK, x += SMG_QK, cells += sizeof(smg_block_q8_0)) {
+        __m256i q;
+        store_half(cells, quantize_small(x, &q));
+        _mm256_storeu_si256((__m256i_u *)(cells + offsetof(smg_block_q8_0, qs)), q);
     }
 }
 
@@ -128,7 +129,8 @@ static ALWAYS_INLINE __m128i sum_sixteens(const __m256i *fours)
     return _mm_unpacklo_epi16(packed, _mm_unpackhi_epi64(packed, packed));
 }
 
-static void quantize_super(const float *x, uint8_t *block)
+/* Returns the scale of 256 elements. */
+static float quantize_super(const float *x, uint8_t *ret_q, uint8_t *ret_sums)
 {
     __m256i largest = _mm256_setzero_si256();
     for (int i = 0; i < SMG_QK_K; i += 8)
@@ -141,27 +143,27 @@ static void quantize_super(const float *x, uint8_t *block)
         inverse = -127.0F / first_with(x, bits);
         d = 1.0F / inverse;
     }
-    memcpy(block, &d, sizeof d);
     if (inverse == 0) {
-        memset(block + sizeof d, 0, sizeof(smg_block_q8_k) - sizeof d);
-        return;
+        memset(ret_q, 0, SMG_QK_K);
+        memset(ret_sums, 0, SMG_QK_K / 16 * sizeof(int16_t));
+        return d;
     }
     __m256i fours[8];
     for (int j = 0; j < 8; j++) {
         __m256i q = round_32(x + 32 * j, inverse);
         fours[j] = sum_fours(q);
-        _mm256_storeu_si256((__m256i_u *)(block + offsetof(smg_block_q8_k, qs) + 32 * j), q);
+        _mm256_storeu_si256((__m256i_u *)(ret_q + 32 * j), q);
     }
-    uint8_t *bsums = block + offsetof(smg_block_q8_k, bsums);
-    _mm_storeu_si128((__m128i_u *)bsums, sum_sixteens(fours));
-    _mm_storeu_si128((__m128i_u *)(bsums + 16), sum_sixteens(fours + 4));
+    _mm_storeu_si128((__m128i_u *)ret_sums, sum_sixteens(fours));
+    _mm_storeu_si128((__m128i_u *)(ret_sums + 16), sum_sixteens(fours + 4));
+    return d;
 }
 
 void smg_quantize_f32_q8_k_avx2(const float *x, void *ret_row, int64_t k)
 {
-    uint8_t *row = ret_row;
-    for (int64_t i = 0; i < k; i += SMG_QK_K, row += sizeof(smg_block_q8_k))
-        quantize_super(x + i, row);
+    uint8_t *row = ret_row, *scales = row + smg_act_scales(k), *sums = row + smg_act_sums(SMG_ACT_Q8_K, k);
+    for (int64_t b = 0; b < k / SMG_QK_K; b++)
+        store_f32(scales + 4 * b, quantize_super(x + b * SMG_QK_K, row + b * SMG_QK_K, sums + 32 * b));
 }
 
 void smg_kv_store_f32_f16_avx2(const float *x, void *ret_cells, int64_t n)

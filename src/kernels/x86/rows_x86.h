@@ -3,7 +3,11 @@
 #ifndef SMG_KERNELS_X86_ROWS_H
 #define SMG_KERNELS_X86_ROWS_H
 
+#include "format/blocks.h"
 #include "kernels/x86/common_x86.h"
+
+/* A word of all rows of a group, and a half of them. */
+enum { WORD_BYTES = 4 * SMG_GROUP_ROWS, HALF_BYTES = (int)sizeof(smg_half) * SMG_GROUP_ROWS };
 
 #if defined(__AVX512VNNI__)
 
@@ -16,7 +20,7 @@ typedef __m512 rows_float;
 
 static ALWAYS_INLINE rows_int rows_load(const void *p)
 {
-    return _mm512_load_si512(p);
+    return _mm512_loadu_si512(p);
 }
 
 /* Four bytes, or two halves, for all rows. */
@@ -35,8 +39,52 @@ static ALWAYS_INLINE void rows_store(float *p, rows_float v, int count)
     _mm512_mask_storeu_ps(p, (__mmask16)((1U << count) - 1), v);
 }
 
+/* A half of each row, one behind the other. */
+static ALWAYS_INLINE rows_float rows_halves(const uint8_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i_u *)p));
+}
+
+/* The lower halves of each row's four bytes, and the upper ones. */
+static ALWAYS_INLINE rows_float rows_low_halves(rows_int v)
+{
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(v));
+}
+
+static ALWAYS_INLINE rows_float rows_high_halves(rows_int v)
+{
+    return _mm512_cvtph_ps(_mm512_cvtepi32_epi16(_mm512_srli_epi32(v, 16)));
+}
+
+/* The same 16 bytes in each quarter. */
+static ALWAYS_INLINE rows_int rows_repeat(__m128i v)
+{
+    return _mm512_broadcast_i32x4(v);
+}
+
+static ALWAYS_INLINE rows_int rows_and(rows_int a, rows_int b)
+{
+    return _mm512_and_si512(a, b);
+}
+
+static ALWAYS_INLINE rows_int rows_or(rows_int a, rows_int b)
+{
+    return _mm512_or_si512(a, b);
+}
+
+/* a | (b & c) */
+static ALWAYS_INLINE rows_int rows_or_and(rows_int a, rows_int b, rows_int c)
+{
+    return _mm512_ternarylogic_epi32(a, b, c, 0xf8);
+}
+
+static ALWAYS_INLINE rows_int rows_flip_signs(rows_int v)
+{
+    return _mm512_xor_si512(v, _mm512_set1_epi8((char)128));
+}
+
 /* 32 bytes of each row to eight vectors, in which each row has four. */
-static ALWAYS_INLINE void rows_interleave(const __m256i *rows, uint8_t (*ret_groups)[4 * ROWS])
+static ALWAYS_INLINE void rows_interleave(const __m256i *rows, rows_int *ret_groups)
 {
     const __m512i low = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
     const __m512i high = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
@@ -53,8 +101,8 @@ static ALWAYS_INLINE void rows_interleave(const __m256i *rows, uint8_t (*ret_gro
         fours[h][3] = _mm512_unpackhi_epi64(c, d);
     }
     foreach (g, 4) {
-        _mm512_store_si512(ret_groups[g], _mm512_permutex2var_epi64(fours[0][g], low, fours[1][g]));
-        _mm512_store_si512(ret_groups[g + 4], _mm512_permutex2var_epi64(fours[0][g], high, fours[1][g]));
+        ret_groups[g] = _mm512_permutex2var_epi64(fours[0][g], low, fours[1][g]);
+        ret_groups[g + 4] = _mm512_permutex2var_epi64(fours[0][g], high, fours[1][g]);
     }
 }
 
@@ -69,7 +117,7 @@ typedef __m256 rows_float;
 
 static ALWAYS_INLINE rows_int rows_load(const void *p)
 {
-    return _mm256_load_si256((const __m256i *)p);
+    return _mm256_loadu_si256((const __m256i_u *)p);
 }
 
 static ALWAYS_INLINE rows_int rows_set_4(const uint8_t *p)
@@ -89,7 +137,48 @@ static ALWAYS_INLINE void rows_store(float *p, rows_float v, int count)
     _mm256_maskstore_ps(p, mask, v);
 }
 
-static ALWAYS_INLINE void rows_interleave(const __m256i *rows, uint8_t (*ret_groups)[4 * ROWS])
+static ALWAYS_INLINE rows_float rows_halves(const uint8_t *p)
+{
+    return _mm256_cvtph_ps(load_128(p));
+}
+
+static ALWAYS_INLINE rows_float rows_low_halves(rows_int v)
+{
+    const __m256i low = _mm256_and_si256(v, _mm256_set1_epi32(0xffff));
+    return _mm256_cvtph_ps(_mm_packus_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1)));
+}
+
+static ALWAYS_INLINE rows_float rows_high_halves(rows_int v)
+{
+    return rows_low_halves(_mm256_srli_epi32(v, 16));
+}
+
+static ALWAYS_INLINE rows_int rows_repeat(__m128i v)
+{
+    return _mm256_broadcastsi128_si256(v);
+}
+
+static ALWAYS_INLINE rows_int rows_and(rows_int a, rows_int b)
+{
+    return _mm256_and_si256(a, b);
+}
+
+static ALWAYS_INLINE rows_int rows_or(rows_int a, rows_int b)
+{
+    return _mm256_or_si256(a, b);
+}
+
+static ALWAYS_INLINE rows_int rows_or_and(rows_int a, rows_int b, rows_int c)
+{
+    return _mm256_or_si256(a, _mm256_and_si256(b, c));
+}
+
+static ALWAYS_INLINE rows_int rows_flip_signs(rows_int v)
+{
+    return _mm256_xor_si256(v, _mm256_set1_epi8((char)128));
+}
+
+static ALWAYS_INLINE void rows_interleave(const __m256i *rows, rows_int *ret_groups)
 {
     __m256i fours[2][4];
     foreach (h, 2) {
@@ -102,14 +191,23 @@ static ALWAYS_INLINE void rows_interleave(const __m256i *rows, uint8_t (*ret_gro
         fours[h][3] = _mm256_unpackhi_epi64(c, d);
     }
     foreach (g, 4) {
-        _mm256_store_si256((__m256i *)ret_groups[g],
-                           _mm256_permute2x128_si256(fours[0][g], fours[1][g], 0x20));
-        _mm256_store_si256((__m256i *)ret_groups[g + 4],
-                           _mm256_permute2x128_si256(fours[0][g], fours[1][g], 0x31));
+        ret_groups[g] = _mm256_permute2x128_si256(fours[0][g], fours[1][g], 0x20);
+        ret_groups[g + 4] = _mm256_permute2x128_si256(fours[0][g], fours[1][g], 0x31);
     }
 }
 
 #endif
+
+/* Word `word` of a block of interleaved rows. */
+static ALWAYS_INLINE rows_int rows_word(const uint8_t *words, int word)
+{
+    return rows_load(words + word * WORD_BYTES);
+}
+
+static ALWAYS_INLINE rows_int rows_iq4_levels(rows_int nibbles)
+{
+    return ROWS_OP(shuffle_epi8)(rows_repeat(iq4_level_table()), nibbles);
+}
 
 /* ---- Dot products ------------------------------------------------------------------------------------- */
 
@@ -135,6 +233,11 @@ static ALWAYS_INLINE __m256i prepare_signed(__m256i q)
     return _mm256_xor_si256(q, _mm256_set1_epi8((char)SIGNED_ZERO));
 }
 
+static ALWAYS_INLINE rows_int rows_prepare_signed(rows_int q)
+{
+    return rows_flip_signs(q);
+}
+
 /* start + the products of 32 prepared weights, in 8 lanes. */
 static ALWAYS_INLINE __m256i add_dot(__m256i start, __m256i q, __m256i act, int most)
 {
@@ -142,16 +245,15 @@ static ALWAYS_INLINE __m256i add_dot(__m256i start, __m256i q, __m256i act, int 
     return add_products(start, q, act);
 }
 
-/* dot[t] += four products of each row, from `groups` vectors of prepared weights. */
-static ALWAYS_INLINE void rows_dot(rows_int *dot, const uint8_t (*groups)[4 * ROWS], const int count,
-                                   const uint8_t *x, size_t x_stride, const int tokens, int most)
+/* dot[t] += four products of each row, from `count` vectors of prepared weights and what stands at `place` in each token's
+ * activations. */
+static ALWAYS_INLINE void rows_dot(rows_int *dot, const rows_int *q, const int count, const uint8_t *const *x,
+                                   size_t place, const int tokens, int most)
 {
     (void)most;
-    foreach (g, count) {
-        const rows_int q = rows_load(groups[g]);
+    foreach (g, count)
         foreach (t, tokens)
-            dot[t] = rows_dot_bytes(dot[t], q, rows_set_4(x + (size_t)t * x_stride + 4 * g));
-    }
+            dot[t] = rows_dot_bytes(dot[t], q[g], rows_set_4(x[t] + place + 4 * g));
 }
 
 #else
@@ -161,6 +263,11 @@ static ALWAYS_INLINE void rows_dot(rows_int *dot, const uint8_t (*groups)[4 * RO
 enum { SIGNED_ZERO = 0 };
 
 static ALWAYS_INLINE __m256i prepare_signed(__m256i q)
+{
+    return q;
+}
+
+static ALWAYS_INLINE rows_int rows_prepare_signed(rows_int q)
 {
     return q;
 }
@@ -180,8 +287,8 @@ static ALWAYS_INLINE __m256i add_dot(__m256i start, __m256i q, __m256i act, int 
     return add_pairs(start, _mm256_maddubs_epi16(q, act), one);
 }
 
-static ALWAYS_INLINE void rows_dot(rows_int *dot, const uint8_t (*groups)[4 * ROWS], const int count,
-                                   const uint8_t *x, size_t x_stride, const int tokens, const int most)
+static ALWAYS_INLINE void rows_dot(rows_int *dot, const rows_int *q, const int count, const uint8_t *const *x,
+                                   size_t place, const int tokens, const int most)
 {
     /* as many groups as cannot leave 16 bits */
     const int fit = most == 0 ? 1 : INT16_MAX / (2 * 127 * most);
@@ -191,12 +298,11 @@ static ALWAYS_INLINE void rows_dot(rows_int *dot, const uint8_t (*groups)[4 * RO
         foreach (t, tokens)
             pairs[t] = rows_zero();
         foreach (g, run) {
-            const rows_int q = rows_load(groups[first + g]);
-            const rows_int magnitude = most == 0 ? _mm256_abs_epi8(q) : q;
+            const rows_int magnitude = most == 0 ? _mm256_abs_epi8(q[first + g]) : q[first + g];
             foreach (t, tokens) {
-                rows_int act = rows_set_4(x + (size_t)t * x_stride + 4 * (first + g));
+                rows_int act = rows_set_4(x[t] + place + 4 * (first + g));
                 if (most == 0)
-                    act = _mm256_sign_epi8(act, q);
+                    act = _mm256_sign_epi8(act, q[first + g]);
                 pairs[t] = _mm256_add_epi16(pairs[t], _mm256_maddubs_epi16(magnitude, act));
             }
         }
