@@ -21,6 +21,7 @@ usage: ./dev bench [OPTION...]
   --libs DIR        its shared libraries (default: fetched)
   --no-peer         only smidge
   --ik BUILD_DIR    an ik_llama.cpp built outside the tree, too: prefill and decode, by its own llama-bench
+  --repack          smidge runs the model with interleaved rows, as `smidge repack` lays it out; the others as it is
   --cpu PATH        smidge's kernels (default auto)
   --batch N         tokens that smidge prefills together (default: the library's)
 Prints a table a model. Tables, raw samples and plots are left in build/bench/.
@@ -32,11 +33,12 @@ fail() {
     exit 1
 }
 
-models='' rounds='' quick='' threads='' tests='' variant='' libs='' peer=yes ik='' cpu=auto batch=0
+models='' rounds='' quick='' threads='' tests='' variant='' libs='' peer=yes ik='' cpu=auto batch=0 repack=''
 while [ $# -gt 0 ]; do
     case $1 in
         --quick) quick=yes ;;
         --no-peer) peer= ;;
+        --repack) repack=yes ;;
         -h | --help)
             usage
             exit 0
@@ -134,10 +136,10 @@ ik_lines() {
 
 measure_ours() {
     if [ "$1" = cold ]; then
-        record smidge "$work/whole_process" cold "$2" "$work/smidge" classify -m "$model" -t "$2" --cpu "$cpu" \
+        record smidge "$work/whole_process" cold "$2" "$work/smidge" classify -m "$ours" -t "$2" --cpu "$cpu" \
             --labels NORMAL,WARNING,CRITICAL --force -f "$work/cold.txt"
     else
-        record smidge "$work/engine_bench" --cpu "$cpu" --batch "$batch" "$model" "$2" "$1"
+        record smidge "$work/engine_bench" --cpu "$cpu" --batch "$batch" "$ours" "$2" "$1"
     fi
 }
 
@@ -209,7 +211,12 @@ measure_model() {
     echo "round,engine,test,threads,value,unit" >"$samples"
     "$work/engine_bench" "$model" prompts "$work/ids" "$work/cold.txt"
     round=0
-    record smidge "$work/engine_bench" "$model" facts
+    ours=$model
+    if [ -n "$repack" ]; then
+        ours=$work/repacked.gguf
+        "$work/smidge" repack -q -m "$model" -o "$ours" || fail "$model cannot be repacked"
+    fi
+    record smidge "$work/engine_bench" "$ours" facts
     weights=$(awk -F , '$3 == "weight-bytes" { printf "%.0f", $5 }' "$samples")
     while [ "$round" -lt "$rounds" ]; do
         round=$((round + 1))
@@ -222,7 +229,7 @@ measure_model() {
 heading() {
     echo "## $(date +%Y-%m-%d), $("$work/smidge" inspect --cpu | sed -n 's/^processor *//p'), $cores cores"
     echo
-    echo "smidge $("$work/smidge" --version | sed 's/^smidge //'), path $cpu, rounds $rounds, load average $(cut -d ' ' -f 1 /proc/loadavg) at the start."
+    echo "smidge $("$work/smidge" --version | sed 's/^smidge //'), path $cpu${repack:+, interleaved rows}, rounds $rounds, load average $(cut -d ' ' -f 1 /proc/loadavg) at the start."
     [ -z "$peer" ] || echo "llama.cpp v0.5.0, variant $variant, thread pool attached, flash attention auto, KV f16, n_batch 2048, n_ubatch 512."
     [ -z "$ik" ] || echo "ik_llama.cpp by its own llama-bench, the better of plain and -rtr 1; prefill and decode only."
     echo
@@ -234,7 +241,7 @@ for wanted in $models; do
         */* | *.gguf) model=$wanted ;;
         *) model=$("$root/scripts/bench_models.sh" "$wanted") || exit 1 ;;
     esac
-    name=$(basename "$model" .gguf)
+    name=$(basename "$model" .gguf)${repack:+-r16}
     measure_model
     cat "$results/$name.md"
     echo

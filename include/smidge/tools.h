@@ -83,6 +83,23 @@ SMIDGE_API smidge_status smidge_file_tensor(const smidge_file *file, uint64_t nu
 SMIDGE_API smidge_status smidge_file_key(const smidge_file *file, uint64_t number, smidge_key_info *ret_info,
                                          smidge_error *error) SMIDGE_MUST_CHECK;
 
+/* Called now and then, with how much of the work is done. */
+typedef void (*smidge_progress_fn)(void *context, uint64_t done, uint64_t total);
+
+typedef struct smidge_repack_options {
+    size_t size;
+    int32_t plain;               /* 1: rows one by one again, as every other program has them */
+    smidge_progress_fn progress; /* NULL: nobody asks */
+    void *progress_context;
+} smidge_repack_options;
+
+/* Writes the file's model to `path` with the rows of its matrices interleaved in groups of 16, in the same bytes, so that
+ * processors need not put them side by side themselves: same answers, faster. Only smidge reads that. NULL options:
+ * defaults. The file appears when it is whole; holds 16 rows in memory. Errors: INVALID (nothing to do), IO, NOMEM. */
+SMIDGE_API smidge_status smidge_file_repack(const smidge_file *file, const char *path,
+                                            const smidge_repack_options *options, smidge_error *error)
+    SMIDGE_MUST_CHECK;
+
 /* As smidge_tokenize, for a file that needs no more than a vocabulary. */
 SMIDGE_API smidge_status smidge_file_tokenize(smidge_file *file, const smidge_span *spans, size_t span_count,
                                               int32_t *ret_ids, size_t room, size_t *ret_count,

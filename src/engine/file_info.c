@@ -12,6 +12,7 @@
 #include "engine/options.h"
 #include "engine/prompt.h"
 #include "format/interleave.h"
+#include "format/repack.h"
 #include "model/model.h"
 #include "quant/dequantize.h"
 #include "smidge/tools.h"
@@ -132,6 +133,19 @@ smidge_status smidge_file_verify(smidge_file *file, smidge_error *error)
         return smg_describe_refusal(SMIDGE_E_FORMAT, error);
     }
     return SMIDGE_OK;
+}
+
+/* ---- Repacking ---------------------------------------------------------------------------------------- */
+
+smidge_status smidge_file_repack(const smidge_file *file, const char *path,
+                                 const smidge_repack_options *options, smidge_error *error)
+{
+    smidge_repack_options chosen = {.size = sizeof chosen};
+    SMG_TRY(smg_options_read(&chosen, sizeof chosen, options, "repack options", error));
+    const smg_repack repack = {.plain = chosen.plain != 0,
+                               .progress = chosen.progress,
+                               .context = chosen.progress_context};
+    return smg_describe_refusal(smg_repack_write(&file->gguf, path, &repack, error), error);
 }
 
 /* ---- Describing --------------------------------------------------------------------------------------- */

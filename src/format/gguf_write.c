@@ -7,7 +7,8 @@
 #include "base/checked.h"
 
 #define VERSION 3
-#define ALIGNMENT 32
+#define USUAL_ALIGNMENT 32
+#define MAX_ALIGNMENT 4096
 #define MAX_NAME 1023
 #define BUFFER_BYTES (1u << 16)
 #define COUNTS_OFFSET 8 /* after magic and version: tensors, then keys */
@@ -19,7 +20,8 @@ typedef enum phase { KEYS, TENSORS, DATA, FINISHED } phase;
 struct smg_gguf_writer {
     smg_file_writer file;
     phase phase;
-    uint64_t position; /* in the file, buffered bytes included */
+    uint64_t position;  /* in the file, buffered bytes included */
+    uint32_t alignment; /* of tensors */
     uint64_t key_count;
     uint64_t texts_left; /* of the string array begun last */
     uint64_t tensor_count;
@@ -74,8 +76,8 @@ static smidge_status put_text(smg_gguf_writer *writer, smg_text text, smidge_err
 
 static smidge_status pad(smg_gguf_writer *writer, smidge_error *error)
 {
-    static const uint8_t zeros[ALIGNMENT];
-    return put(writer, zeros, (size_t)(-writer->position & (ALIGNMENT - 1)), error);
+    static const uint8_t zeros[MAX_ALIGNMENT];
+    return put(writer, zeros, (size_t)(-writer->position & (writer->alignment - 1)), error);
 }
 
 /* ---- Failures ------------------------------------------------------------------------------------------- */
@@ -190,6 +192,15 @@ smidge_status smg_gguf_write_next_text(smg_gguf_writer *writer, smg_text text, s
     return put_text(writer, text, error);
 }
 
+smidge_status smg_gguf_write_alignment(smg_gguf_writer *writer, uint32_t alignment, smidge_error *error)
+{
+    if (alignment < USUAL_ALIGNMENT || alignment > MAX_ALIGNMENT || (alignment & (alignment - 1)) != 0)
+        return refuse(writer, "its tensors", "their alignment is a power of two from 32 to 4096", error);
+    SMG_TRY(smg_gguf_write_u32(writer, "general.alignment", alignment, error));
+    writer->alignment = alignment;
+    return SMIDGE_OK;
+}
+
 smidge_status smg_gguf_write_key(smg_gguf_writer *writer, const smg_gguf_key *key, smidge_error *error)
 {
     static const char alignment[] = "general.alignment";
@@ -243,7 +254,7 @@ smidge_status smg_gguf_write_tensor(smg_gguf_writer *writer, const char *name, s
         return refuse(writer, name, "the list of tensors comes before their data", error);
     if (writer->tensor_count == SMG_GGUF_MAX_TENSORS)
         return refuse(writer, name, "there are too many tensors", error);
-    if (!smg_checked_add(writer->data_bytes, bytes, &end) || !smg_checked_align(end, ALIGNMENT, &end))
+    if (!smg_checked_add(writer->data_bytes, bytes, &end) || !smg_checked_align(end, writer->alignment, &end))
         return refuse(writer, name, "all tensors together are larger than any file", error);
     writer->phase = TENSORS;
     SMG_TRY(put_text(writer, (smg_text){.data = name, .size = strlen(name)}, error));
@@ -305,6 +316,7 @@ smidge_status smg_gguf_write_open(const char *path, smg_gguf_writer **ret_writer
         return status;
     }
     /* All of this stays in the buffer; the counts are filled in at the end. */
+    writer->alignment = USUAL_ALIGNMENT;
     memcpy(writer->buffer, magic, sizeof magic);
     writer->buffer[sizeof magic] = VERSION;
     writer->buffered = COUNTS_OFFSET + 2 * sizeof(uint64_t);

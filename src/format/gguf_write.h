@@ -40,7 +40,10 @@ smidge_status smg_gguf_write_texts(smg_gguf_writer *writer, const char *name, ui
                                    smidge_error *error) SMG_MUST_CHECK;
 smidge_status smg_gguf_write_next_text(smg_gguf_writer *writer, smg_text text, smidge_error *error)
     SMG_MUST_CHECK;
-/* The key of another file, as it is there. general.alignment is left out: what is written has the usual 32. */
+/* Where tensors may begin: at multiples of this power of two, from 32 (the usual, without this call) to 4096. */
+smidge_status smg_gguf_write_alignment(smg_gguf_writer *writer, uint32_t alignment, smidge_error *error)
+    SMG_MUST_CHECK;
+/* The key of another file, as it is there; but for general.alignment, which is left out. */
 smidge_status smg_gguf_write_key(smg_gguf_writer *writer, const smg_gguf_key *key, smidge_error *error)
     SMG_MUST_CHECK;
 

@@ -62,7 +62,7 @@ static void every_type_equals_the_golden_bit_for_bit(void **state)
     assert_true(feof(golden));
     for (uint32_t type = 0; type < SMG_TYPE_COUNT; type++) {
         const smg_type_info *info = smg_type_describe(type);
-        if (info && info->weights && type != SMG_TYPE_F32 && !seen[type])
+        if (info && info->weights && type != SMG_TYPE_F32 && !smg_type_is_interleaved(type) && !seen[type])
             fail_msg("the golden file has no %s", info->name);
     }
 }

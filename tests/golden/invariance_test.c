@@ -318,7 +318,8 @@ static void every_weight_type(void **state)
     int turn = 0;
     for (uint32_t type = 0; type < SMG_TYPE_COUNT; type++) {
         const smg_type_info *info = smg_type_describe(type);
-        if (info != NULL && info->weights)
+        /* interleaved ones: repack_test */
+        if (info != NULL && info->weights && !smg_type_is_interleaved(type))
             check_type((smg_type)type, turn++);
     }
     assert_true(turn >= 15);

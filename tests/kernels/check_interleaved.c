@@ -71,8 +71,8 @@ static void check_pair(check *c, const pair *p, int first_group, int groups, int
     for (size_t i = 0; i < size / sizeof(float); i++) {
         if (smg_float_bits(expected[i]) == smg_float_bits(got[i]))
             continue;
-        check_fail(c, "k %d, %d groups, %d tokens: output [%d][%d] is %a, in plain rows %a", (int)p->k, groups,
-                   tokens, (int)(i / STRIDE), (int)(i % STRIDE), (double)got[i], (double)expected[i]);
+        check_fail(c, "k %d, %d groups, %d tokens: output [%d][%d] is %a, in plain rows %a", (int)p->k,
+                   groups, tokens, (int)(i / STRIDE), (int)(i % STRIDE), (double)got[i], (double)expected[i]);
         break;
     }
     free(expected);
