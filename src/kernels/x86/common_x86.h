@@ -63,19 +63,13 @@ static ALWAYS_INLINE float sum_lanes(__m256 v)
     return _mm_cvtss_f32(s);
 }
 
-/* Halves at p, p + stride … as floats: eight, or `n` and zeros. */
-static ALWAYS_INLINE __m256 gather_halves(const uint8_t *p, size_t stride, int n)
+/* Eight halves at p, p + stride … as floats. */
+static ALWAYS_INLINE __m256 gather_halves(const uint8_t *p, size_t stride)
 {
-    if (n == 8)
-        return _mm256_cvtph_ps(
-            _mm_setr_epi16((short)load_u16(p), (short)load_u16(p + stride), (short)load_u16(p + 2 * stride),
-                           (short)load_u16(p + 3 * stride), (short)load_u16(p + 4 * stride),
-                           (short)load_u16(p + 5 * stride), (short)load_u16(p + 6 * stride),
-                           (short)load_u16(p + 7 * stride)));
-    uint16_t some[8] = {0};
-    for (int i = 0; i < n; i++)
-        some[i] = load_u16(p + (size_t)i * stride);
-    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i_u *)some));
+    return _mm256_cvtph_ps(_mm_setr_epi16((short)load_u16(p), (short)load_u16(p + stride),
+                                          (short)load_u16(p + 2 * stride), (short)load_u16(p + 3 * stride),
+                                          (short)load_u16(p + 4 * stride), (short)load_u16(p + 5 * stride),
+                                          (short)load_u16(p + 6 * stride), (short)load_u16(p + 7 * stride)));
 }
 
 /* 16 bytes of nibbles to 32 bytes, low nibbles first. */
