@@ -24,11 +24,14 @@ typedef struct waiter {
     pthread_cond_t wake;
 } waiter;
 
-/* A word that threads wait on: they spin for a moment, then sleep in the kernel. */
+/* A word that threads wait on until it changes: they spin for a moment, then sleep in the kernel. */
 typedef struct gate {
-    _Alignas(64) atomic_uint value;
+    atomic_uint value;
     atomic_int sleepers;
 } gate;
+
+/* In the crew's value, beside the number of workers inside fn: nobody may enter. */
+#define CREW_CLOSED 0x80000000U
 
 struct smg_pool {
     int count;
@@ -37,18 +40,19 @@ struct smg_pool {
     pthread_t threads[SMG_THREADS_MAX];
     smg_worker workers[SMG_THREADS_MAX];
 
-    gate job; /* goes up with every run, and once more to quit */
+    _Alignas(64) gate job; /* goes up with every run, and once more to quit */
+    atomic_bool quit;
+    gate crew; /* how many workers beside the caller are inside fn, and CREW_CLOSED between runs */
     smg_pool_fn fn;
     void *context;
     const smg_stop *stop;
-    bool quit;
+    unsigned first_phase; /* of this run */
+    atomic_int stopped;   /* a smidge_status */
 
-    gate phase; /* goes up when all workers have arrived */
-    _Alignas(64) atomic_int arrived;
-    int stop_seen; /* what every worker sees after a barrier; written by the last to arrive, and by nobody else:
-                    * a worker may still be reading it when the next run begins */
-    _Alignas(64) atomic_llong next;
-    _Alignas(64) atomic_int stop_requested; /* a smidge_status */
+    /* What workers tell each other while they work, in one cache line. */
+    _Alignas(64) gate phase;  /* its number, which never goes back */
+    _Atomic(uint64_t) handed; /* the same number, and how many of its units have been taken: see ticket */
+    atomic_llong finished;    /* how many of them are done */
 
     pthread_mutex_t lock; /* guards what follows */
     waiter *waiting;      /* earliest deadline first, then first come */
@@ -123,59 +127,123 @@ static void gate_wait(gate *word, unsigned old, int64_t spin)
     atomic_fetch_sub(&word->sleepers, 1);
 }
 
-static void gate_open(gate *word)
+/* After the value was changed, sequentially consistently. */
+static void gate_wake(gate *word)
 {
-    atomic_fetch_add(&word->value, 1);
     if (atomic_load(&word->sleepers) != 0)
         syscall(SYS_futex, &word->value, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
 }
 
-/* ---- Workers ---------------------------------------------------------------------------------------- */
+static void gate_open(gate *word)
+{
+    atomic_fetch_add(&word->value, 1);
+    gate_wake(word);
+}
+
+/* ---- Phases -----------------------------------------------------------------------------------------
+ * A phase is over when its units are done, whoever did them. A worker whose processor is needed elsewhere is waited
+ * for only while it holds a unit; when it comes back it walks through the phases that it missed, in which nothing is
+ * left to take, to the one at hand. */
+
+static uint64_t ticket(unsigned phase, int64_t units)
+{
+    return (uint64_t)phase << 32 | (uint64_t)units;
+}
+
+static void begin_phase(smg_pool *pool, unsigned phase)
+{
+    atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
+    atomic_store_explicit(&pool->handed, ticket(phase, 0), memory_order_release);
+    atomic_store(&pool->phase.value, phase);
+    gate_wake(&pool->phase);
+}
+
+/* What this worker took is done; who does the last of a phase begins the next. */
+static void settle(smg_pool *pool, smg_worker *worker)
+{
+    int64_t taken = worker->taken;
+    worker->taken = 0;
+    if (taken > 0 &&
+        atomic_fetch_add_explicit(&pool->finished, taken, memory_order_acq_rel) + taken == worker->total)
+        begin_phase(pool, worker->phase + 1);
+}
 
 bool smg_worker_barrier(smg_worker *worker)
 {
     smg_pool *pool = worker->pool;
-    unsigned old = atomic_load_explicit(&pool->phase.value, memory_order_relaxed);
-    if (atomic_fetch_add_explicit(&pool->arrived, 1, memory_order_acq_rel) + 1 < pool->count) {
-        gate_wait(&pool->phase, old, pool->spin);
-        return pool->stop_seen != SMIDGE_OK;
+    unsigned phase = worker->phase;
+    settle(pool, worker);
+    if (worker->total == 0) { /* whoever comes first takes a unit that is not there, and has done all */
+        uint64_t none = ticket(phase, 0);
+        if (atomic_compare_exchange_strong(&pool->handed, &none, ticket(phase, 1)))
+            begin_phase(pool, phase + 1);
     }
-    atomic_store_explicit(&pool->arrived, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
-    pool->stop_seen = atomic_load_explicit(&pool->stop_requested, memory_order_relaxed);
-    bool stopped = pool->stop_seen != SMIDGE_OK;
-    gate_open(&pool->phase);
-    return stopped;
+    worker->phase = phase + 1;
+    worker->total = 0;
+    gate_wait(&pool->phase, phase, pool->spin);
+    return atomic_load_explicit(&pool->stopped, memory_order_relaxed) != SMIDGE_OK;
+}
+
+/* Why to stop now; noted for the others. */
+static smidge_status why_stop(smg_pool *pool)
+{
+    smidge_status status = atomic_load_explicit(&pool->stopped, memory_order_relaxed);
+    if (status != SMIDGE_OK)
+        return status;
+    status = smg_stop_check(pool->stop);
+    if (status != SMIDGE_OK)
+        atomic_store_explicit(&pool->stopped, status, memory_order_relaxed);
+    return status;
 }
 
 bool smg_worker_next(smg_worker *worker, int64_t total, int64_t step, int64_t *ret_begin, int64_t *ret_end)
 {
     smg_pool *pool = worker->pool;
-    if (atomic_load_explicit(&pool->stop_requested, memory_order_relaxed) != SMIDGE_OK)
+    uint64_t handed = atomic_load_explicit(&pool->handed, memory_order_relaxed);
+    worker->total = total;
+    if (handed >> 32 != worker->phase || (int64_t)(uint32_t)handed >= total)
         return false;
-    int64_t begin = atomic_fetch_add_explicit(&pool->next, step, memory_order_relaxed);
-    if (begin >= total)
-        return false;
-    smidge_status status = smg_stop_check(pool->stop);
-    if (status != SMIDGE_OK) {
-        atomic_store_explicit(&pool->stop_requested, status, memory_order_relaxed);
-        return false;
-    }
+    bool stop = why_stop(pool) != SMIDGE_OK;
+    int64_t begin;
+    int64_t end;
+    do {
+        begin = (uint32_t)handed;
+        if (handed >> 32 != worker->phase || begin >= total)
+            return false;
+        /* To stop is to take all that is left and to do nothing with it: the phase then ends as ever. */
+        end = stop || total - begin < step ? total : begin + step;
+    } while (!atomic_compare_exchange_weak_explicit(&pool->handed, &handed, ticket(worker->phase, end),
+                                                    memory_order_acquire, memory_order_relaxed));
+    worker->taken += end - begin;
     *ret_begin = begin;
-    *ret_end = begin + step < total ? begin + step : total;
-    return true;
+    *ret_end = end;
+    return !stop;
+}
+
+/* ---- Runs ------------------------------------------------------------------------------------------- */
+
+static void work(smg_pool *pool, smg_worker *worker)
+{
+    worker->phase = pool->first_phase;
+    worker->total = 0;
+    worker->taken = 0;
+    pool->fn(pool->context, worker);
+    settle(pool, worker); /* fn may have left without a barrier, while others wait at one */
 }
 
 static void *worker_main(void *argument)
 {
     smg_worker *worker = argument;
     smg_pool *pool = worker->pool;
-    for (unsigned seen = 0;; seen++) {
+    for (unsigned seen = 0;;) {
         gate_wait(&pool->job, seen, pool->spin);
-        if (pool->quit)
+        seen = atomic_load(&pool->job.value);
+        if (atomic_load(&pool->quit))
             return NULL;
-        pool->fn(pool->context, worker);
-        (void)!smg_worker_barrier(worker);
+        if ((atomic_fetch_add(&pool->crew.value, 1) & CREW_CLOSED) == 0)
+            work(pool, worker);
+        atomic_fetch_sub(&pool->crew.value, 1);
+        gate_wake(&pool->crew);
     }
 }
 
@@ -185,13 +253,19 @@ smidge_status smg_pool_run(smg_pool *pool, smg_pool_fn fn, void *context, const 
     pool->fn = fn;
     pool->context = context;
     pool->stop = stop;
-    atomic_store_explicit(&pool->stop_requested, SMIDGE_OK, memory_order_relaxed);
-    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
-    if (pool->count > 1)
+    /* The last run may have left its last phase unfinished. */
+    pool->first_phase = atomic_load_explicit(&pool->phase.value, memory_order_relaxed) + 1;
+    atomic_store_explicit(&pool->stopped, SMIDGE_OK, memory_order_relaxed);
+    begin_phase(pool, pool->first_phase);
+    if (pool->count > 1) {
+        atomic_fetch_and(&pool->crew.value, ~CREW_CLOSED);
         gate_open(&pool->job);
-    fn(context, &pool->workers[0]);
-    (void)!smg_worker_barrier(&pool->workers[0]);
-    return pool->stop_seen;
+    }
+    work(pool, &pool->workers[0]);
+    unsigned inside = atomic_fetch_or(&pool->crew.value, CREW_CLOSED) | CREW_CLOSED;
+    for (; inside != CREW_CLOSED; inside = atomic_load(&pool->crew.value))
+        gate_wait(&pool->crew, inside, pool->spin);
+    return atomic_load_explicit(&pool->stopped, memory_order_relaxed);
 }
 
 /* ---- The pool and its queue ------------------------------------------------------------------------- */
@@ -215,6 +289,7 @@ smidge_status smg_pool_new(int threads, smg_pool **ret_pool, smidge_error *error
     cpu_set_t set;
     pool->count = threads;
     pool->started = 1;
+    atomic_init(&pool->crew.value, CREW_CLOSED);
     /* With more threads than processors, whoever spins keeps the one it waits for from running. */
     pool->spin = threads <= processors(&set) ? SPIN_NANOSECONDS : 0;
     pthread_mutex_init(&pool->lock, NULL);
@@ -237,7 +312,7 @@ void smg_pool_free(smg_pool *pool)
 {
     if (pool == NULL)
         return;
-    pool->quit = true;
+    atomic_store(&pool->quit, true);
     gate_open(&pool->job);
     for (int i = 1; i < pool->started; i++)
         pthread_join(pool->threads[i], NULL);

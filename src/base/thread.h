@@ -1,14 +1,18 @@
-/* The thread pool: a fixed set of workers that run one function together, with a cheap barrier, shared by
- * any number of sessions in the order of their deadlines.
+/* The thread pool: a fixed set of workers that run one function together, shared by any number of sessions in the
+ * order of their deadlines.
  *
  *   smg_pool_acquire   wait for the pool, earliest deadline first; the wait counts against the deadline
- *   smg_pool_run       run fn on every worker, the caller being worker 0
+ *   smg_pool_run       run fn on the caller, worker 0, and on every other worker that comes in time
  *   smg_pool_release
  *
- * Inside fn, work is shared out by smg_worker_next and phases are separated by smg_worker_barrier. Stopping
- * is cooperative: smg_worker_next looks at the clock and the cancel flag, and once one of the workers has seen
- * a reason to stop it hands out no more work; the next barrier then returns true on every worker alike,
- * so that they all leave at the same place. */
+ * Inside fn, work is shared out by smg_worker_next and phases are separated by smg_worker_barrier. A barrier waits for
+ * the units of its phase to be done, not for the workers: one that another process keeps from running holds nobody up
+ * unless it holds a unit, and may find itself phases behind, with nothing to take. So a worker may change memory, or
+ * read what changes during the run, only while it holds a unit, which is until it asks for the next one or
+ * comes to the barrier.
+ *
+ * Stopping is cooperative: smg_worker_next looks at the clock and the cancel flag, and once one of the workers has seen
+ * a reason to stop no more work is handed out, and the next barrier that a worker comes to returns true. */
 #ifndef SMG_BASE_THREAD_H
 #define SMG_BASE_THREAD_H
 
@@ -36,9 +40,13 @@ smidge_status smg_stop_report(const smg_stop *stop, const char *where, smidge_er
 typedef struct smg_pool smg_pool;
 
 typedef struct smg_worker {
-    smg_pool *pool;
-    int index; /* 0 .. count-1 */
+    _Alignas(64) smg_pool *pool; /* in cache lines of their own: each writes only what is its own */
+    int index;                   /* 0 .. count-1 */
     int count;
+    /* Of the pool: */
+    unsigned phase; /* that this worker is in */
+    int64_t total;  /* units of it; 0: none asked for yet */
+    int64_t taken;  /* by this worker */
 } smg_worker;
 
 typedef void (*smg_pool_fn)(void *context, smg_worker *worker);
@@ -55,15 +63,16 @@ void smg_pool_release(smg_pool *pool);
 /* Makes every waiting caller look at its cancel flag. Any thread. */
 void smg_pool_kick(smg_pool *pool);
 
-/* Runs fn on every worker and returns when all are done. The pool must be held. Returns SMIDGE_OK, or why
- * it was stopped. */
+/* Runs fn and returns when all is done and no worker is inside fn. The pool must be held. Returns SMIDGE_OK, or
+ * why it was stopped. */
 smidge_status smg_pool_run(smg_pool *pool, smg_pool_fn fn, void *context, const smg_stop *stop)
     SMG_MUST_CHECK;
 
-/* Waits for all workers; true when the run was stopped and fn must return. Starts a new share-out. */
+/* Waits until the units handed out since the last barrier, or since fn began, are done; true when the run was stopped
+ * and fn must return. Where no units were asked for, it waits for nothing. */
 bool smg_worker_barrier(smg_worker *worker) SMG_MUST_CHECK;
 /* Takes the next `step` of `total` units of work: *ret_begin .. *ret_end. False when none is left or the
- * run was stopped. Units are handed out once between two barriers. */
+ * run was stopped. Units are handed out once between two barriers; `total` is below 2^32 and the same for all. */
 bool smg_worker_next(smg_worker *worker, int64_t total, int64_t step, int64_t *ret_begin, int64_t *ret_end);
 
 /* Physical cores this process may run on, at least 1. */

@@ -54,7 +54,6 @@ static bool add_output(const pass *run, smg_worker *worker, const float *x, cons
     const smg_model *model = run->model;
     smg_scratch *scratch = run->scratch;
     size_t width = (size_t)model->shape.width;
-    smg_inputs inputs;
     const smg_source source = {
         .x = x,
         .stride = (size_t)matrix->columns,
@@ -69,10 +68,7 @@ static bool add_output(const pass *run, smg_worker *worker, const float *x, cons
         .out = post_norm != NULL ? scratch->projection : scratch->x,
         .stride = width,
     };
-    if (smg_product_prepare(model, scratch, worker, &source, &inputs))
-        return true;
-    smg_product_run(model, scratch, worker, &inputs, run->count, &product, 1);
-    if (smg_worker_barrier(worker))
+    if (smg_product_run(model, scratch, worker, &source, &product, 1))
         return true;
     if (post_norm == NULL)
         return false;
@@ -95,7 +91,6 @@ static bool attention_block(const pass *run, smg_worker *worker, int number)
     smg_scratch *scratch = run->scratch;
     size_t queries = (size_t)shape->heads * (size_t)shape->head_size;
     size_t keys = (size_t)shape->kv_heads * (size_t)shape->head_size;
-    smg_inputs inputs;
     const smg_source normed = {
         .x = scratch->x,
         .stride = (size_t)shape->width,
@@ -109,10 +104,7 @@ static bool attention_block(const pass *run, smg_worker *worker, int number)
         {.matrix = &layer->k, .bias = layer->k_bias, .out = scratch->k, .stride = keys},
         {.matrix = &layer->v, .bias = layer->v_bias, .out = scratch->v, .stride = keys},
     };
-    if (smg_product_prepare(run->model, scratch, worker, &normed, &inputs))
-        return true;
-    smg_product_run(run->model, scratch, worker, &inputs, run->count, projections, 3);
-    if (smg_worker_barrier(worker))
+    if (smg_product_run(run->model, scratch, worker, &normed, projections, 3))
         return true;
     smg_attention_store(run->model, scratch, worker, run->rows, run->count, number);
     if (smg_worker_barrier(worker))
@@ -128,7 +120,6 @@ static bool feed_forward_block(const pass *run, smg_worker *worker, int number)
     const smg_shape *shape = &run->model->shape;
     const smg_layer *layer = &run->model->weights.layers[number];
     smg_scratch *scratch = run->scratch;
-    smg_inputs inputs;
     const smg_source normed = {
         .x = scratch->x,
         .stride = (size_t)shape->width,
@@ -144,19 +135,15 @@ static bool feed_forward_block(const pass *run, smg_worker *worker, int number)
         .out = scratch->hidden,
         .stride = (size_t)shape->feed_forward,
     };
-    if (smg_product_prepare(run->model, scratch, worker, &normed, &inputs))
-        return true;
-    smg_product_run(run->model, scratch, worker, &inputs, run->count, &gate_up, 1);
-    if (smg_worker_barrier(worker))
+    if (smg_product_run(run->model, scratch, worker, &normed, &gate_up, 1))
         return true;
     return add_output(run, worker, scratch->hidden, &layer->down, NULL, layer->feed_forward_post_norm);
 }
 
-static void output_logits(const pass *run, smg_worker *worker)
+static bool output_logits(const pass *run, smg_worker *worker)
 {
     const smg_shape *shape = &run->model->shape;
     const smg_weights *weights = &run->model->weights;
-    smg_inputs inputs;
     const smg_source normed = {
         .x = run->scratch->x,
         .stride = (size_t)shape->width,
@@ -172,9 +159,7 @@ static void output_logits(const pass *run, smg_worker *worker)
         .out = run->logits,
         .stride = (size_t)shape->vocabulary,
     };
-    if (smg_product_prepare(run->model, run->scratch, worker, &normed, &inputs))
-        return;
-    smg_product_run(run->model, run->scratch, worker, &inputs, run->wanted, &logits, 1);
+    return smg_product_run(run->model, run->scratch, worker, &normed, &logits, 1);
 }
 
 static void run_pass(void *context, smg_worker *worker)
@@ -187,7 +172,7 @@ static void run_pass(void *context, smg_worker *worker)
             return;
     }
     if (run->wanted > 0)
-        output_logits(run, worker);
+        (void)!output_logits(run, worker);
 }
 
 smidge_status smg_forward_run(const smg_model *model, smg_pool *pool, smg_scratch *scratch,

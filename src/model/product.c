@@ -26,24 +26,27 @@ static void prepare_row(const smg_model *model, const smg_source *source, int64_
     }
 }
 
-bool smg_product_prepare(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
-                         const smg_source *source, smg_inputs *ret_inputs)
+/* Where the source's forms will stand. */
+static smg_inputs place_inputs(const smg_source *source, smg_scratch *scratch, int worker, float **ret_norm)
 {
-    smg_worker_scratch *own = &scratch->workers[worker->index];
-    float *norm = source->rows == 1 ? own->norm : scratch->norm;
-    *ret_inputs = source->rows == 1 ? own->single : scratch->batch;
+    smg_worker_scratch *own = &scratch->workers[worker];
+    smg_inputs inputs = source->rows == 1 ? own->single : scratch->batch;
+    *ret_norm = source->rows == 1 ? own->norm : scratch->norm;
     /* F32 needs no copy: the normed rows, or the source itself, which kernels only read. */
-    ret_inputs->rows[SMG_ACT_F32] = source->norm != NULL ? norm : (float *)(uintptr_t)source->x;
-    ret_inputs->stride[SMG_ACT_F32] =
+    inputs.rows[SMG_ACT_F32] = source->norm != NULL ? *ret_norm : (float *)(uintptr_t)source->x;
+    inputs.stride[SMG_ACT_F32] =
         (source->norm != NULL ? (size_t)source->columns : source->stride) * sizeof(float);
-    if (source->rows == 1) {
-        prepare_row(model, source, 0, 0, norm, ret_inputs);
-        return false;
-    }
+    return inputs;
+}
+
+/* Brings many rows into their forms. True when the run was stopped. */
+static bool prepare_batch(const smg_model *model, smg_worker *worker, const smg_source *source, float *norm,
+                          const smg_inputs *inputs)
+{
     int64_t begin;
     int64_t end;
     while (smg_worker_next(worker, source->rows, 1, &begin, &end))
-        prepare_row(model, source, begin, begin, norm, ret_inputs);
+        prepare_row(model, source, begin, begin, norm, inputs);
     return smg_worker_barrier(worker);
 }
 
@@ -108,14 +111,16 @@ static int32_t tile_rows(int64_t rows, int workers)
     return wanted > SMG_TILE_ROWS ? SMG_TILE_ROWS : (int32_t)wanted;
 }
 
-void smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
-                     const smg_inputs *inputs, int32_t tokens, const smg_product *products, int count)
+bool smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
+                     const smg_source *source, const smg_product *products, int count)
 {
+    float *norm;
+    smg_inputs inputs = place_inputs(source, scratch, worker->index, &norm);
     tiling tiles = {
         .kernels = &model->kernels,
-        .inputs = inputs,
+        .inputs = &inputs,
         .activation = model->shape.architecture->activation,
-        .tokens = tokens,
+        .tokens = source->rows,
         .tile = scratch->workers[worker->index].tile,
     };
     int64_t rows = 0;
@@ -125,10 +130,16 @@ void smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *w
     int64_t total = 0;
     for (int i = 0; i < count; i++)
         total += (products[i].matrix->rows + step - 1) / step;
+    if (source->rows > 1 && prepare_batch(model, worker, source, norm, &inputs))
+        return true;
+    bool prepared = source->rows > 1;
     int64_t tile;
     int64_t end;
     while (smg_worker_next(worker, total, 1, &tile, &end)) {
         const smg_product *product = products;
+        if (!prepared)
+            prepare_row(model, source, 0, 0, norm, &inputs);
+        prepared = true;
         for (int64_t own = (product->matrix->rows + step - 1) / step; tile >= own;
              own = (product->matrix->rows + step - 1) / step) {
             tile -= own;
@@ -138,4 +149,5 @@ void smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *w
         int32_t left = product->matrix->rows - first;
         run_tile(&tiles, product, first, left < step ? left : step);
     }
+    return smg_worker_barrier(worker);
 }

@@ -12,13 +12,8 @@ typedef struct smg_source {
     int32_t rows;
     int32_t columns;
     const float *norm; /* weights of an RMS norm to apply first; NULL: none */
-    uint32_t forms;    /* bits 1 << smg_act that the products ahead want */
+    uint32_t forms;    /* bits 1 << smg_act that the products want */
 } smg_source;
-
-/* Brings the source into its forms. One row is done by each worker for itself, which costs less than waiting
- * for each other; more are shared out. True when the run was stopped. */
-bool smg_product_prepare(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
-                         const smg_source *source, smg_inputs *ret_inputs) SMG_MUST_CHECK;
 
 typedef enum smg_product_kind {
     SMG_PRODUCT_SET,     /* out = w x + bias */
@@ -36,8 +31,9 @@ typedef struct smg_product {
     size_t stride; /* floats from one token's results to the next's */
 } smg_product;
 
-/* Computes all products for `tokens` tokens; the results are complete after the next barrier. */
-void smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
-                     const smg_inputs *inputs, int32_t tokens, const smg_product *products, int count);
+/* Brings the source into the forms that the products want and computes all of them. One row is prepared by each
+ * worker for itself, which costs less than waiting for each other; more are shared out. True when the run was stopped. */
+bool smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
+                     const smg_source *source, const smg_product *products, int count) SMG_MUST_CHECK;
 
 #endif

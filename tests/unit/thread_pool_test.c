@@ -3,6 +3,7 @@
 #include "base/thread.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -71,8 +72,9 @@ static void check_share_out(smg_pool *pool, int64_t total, int64_t step)
     assert_int_equal(share.outside, 0);
     for (int64_t i = 0; i < UNITS; i++)
         assert_int_equal(share.taken[i], i < total);
-    for (int i = 0; i < SMG_THREADS_MAX; i++)
-        assert_int_equal(share.seen[i], i < smg_pool_threads(pool));
+    assert_int_equal(share.seen[0], 1); /* the others may come too late, or look in twice */
+    for (int i = smg_pool_threads(pool); i < SMG_THREADS_MAX; i++)
+        assert_int_equal(share.seen[i], 0);
 }
 
 static void test_work_is_handed_out_exactly_once(void **state)
@@ -149,10 +151,15 @@ static void test_phases_see_what_the_others_wrote(void **state)
 }
 
 /* Runs that follow at once upon each other, with next to nothing in them. */
-static void add_index(void *context, smg_worker *worker)
+static void add_units(void *context, smg_worker *worker)
 {
     uint64_t *sums = context;
-    sums[worker->index] += (uint64_t)worker->index + 1;
+    int64_t begin;
+    int64_t end;
+    while (smg_worker_next(worker, SMG_THREADS_MAX, 60, &begin, &end)) {
+        for (int64_t i = begin; i < end; i++)
+            sums[i] += (uint64_t)i + 1;
+    }
 }
 
 static void test_many_short_runs(void **state)
@@ -164,10 +171,10 @@ static void test_many_short_runs(void **state)
         smg_pool *pool = new_pool(thread_counts[i]);
         acquire(pool);
         for (uint64_t run = 0; run < runs; run++)
-            assert_int_equal(smg_pool_run(pool, add_index, sums, NULL), SMIDGE_OK);
+            assert_int_equal(smg_pool_run(pool, add_units, sums, NULL), SMIDGE_OK);
         smg_pool_release(pool);
-        for (int worker = 0; worker < thread_counts[i]; worker++)
-            assert_int_equal(sums[worker], runs * ((uint64_t)worker + 1));
+        for (uint64_t unit = 0; unit < SMG_THREADS_MAX; unit++)
+            assert_int_equal(sums[unit], runs * (unit + 1));
         smg_pool_free(pool);
     }
 }
@@ -200,12 +207,105 @@ static void test_a_pool_without_sense_is_refused(void **state)
     assert_null(pool);
 }
 
+/* Workers that are held up at random, with and without a unit, as if their processors were needed elsewhere: the
+ * others go on without them, and they find their way to the phase at hand. */
+typedef struct delayed {
+    ring ring;
+    atomic_int units;
+    _Atomic(uint64_t) random;
+} delayed;
+
+static void hold_up(delayed *work)
+{
+    uint64_t random = atomic_fetch_add(&work->random, 1);
+    random = smg_test_random(&random);
+    if (random % 256 == 0)
+        usleep((useconds_t)(random >> 8) % 500);
+    else if (random % 16 == 0)
+        sched_yield();
+}
+
+static void turn_ring_held_up(void *context, smg_worker *worker)
+{
+    delayed *work = context;
+    for (int phase = 0; phase < PHASES; phase++) {
+        const uint64_t *from = work->ring.cells[phase % 2];
+        uint64_t *to = work->ring.cells[1 - phase % 2];
+        int64_t begin;
+        int64_t end;
+        hold_up(work);
+        while (smg_worker_next(worker, CELLS, 7, &begin, &end)) {
+            for (int64_t i = begin; i < end; i++)
+                to[i] = mix(from, i);
+            atomic_fetch_add(&work->units, (int)(end - begin));
+            hold_up(work);
+        }
+        if (smg_worker_barrier(worker)) {
+            atomic_fetch_add(&work->ring.stopped, 1);
+            return;
+        }
+        if (phase % 5 == 0 && smg_worker_barrier(worker)) /* nothing to share out: nobody waits */
+            return;
+    }
+}
+
+static void test_who_is_held_up_finds_the_phase_at_hand(void **state)
+{
+    (void)state;
+    ring expected = {0};
+    for (int phase = 0; phase < PHASES; phase++) {
+        for (int64_t i = 0; i < CELLS; i++)
+            expected.cells[1 - phase % 2][i] = mix(expected.cells[phase % 2], i);
+    }
+    for (size_t i = 0; i < THREAD_COUNTS; i++) {
+        smg_pool *pool = new_pool(thread_counts[i]);
+        acquire(pool);
+        for (int round = 0; round < smg_test_repeats(20); round++) {
+            delayed got = {.random = (uint64_t)round * 1000003};
+            assert_int_equal(smg_pool_run(pool, turn_ring_held_up, &got, NULL), SMIDGE_OK);
+            assert_int_equal(got.ring.stopped, 0);
+            assert_int_equal(got.units, PHASES * CELLS);
+            assert_memory_equal(got.ring.cells, expected.cells, sizeof expected.cells);
+        }
+        smg_pool_release(pool);
+        smg_pool_free(pool);
+    }
+}
+
+/* Worker 0 waits outside any unit for the others to finish the phase. */
+static void leave_it_to_the_others(void *context, smg_worker *worker)
+{
+    atomic_int *phases = context;
+    int64_t begin;
+    int64_t end;
+    for (int phase = 0; phase < 3; phase++) {
+        for (int wait = 0; worker->index == 0 && atomic_load(phases) < 3 && wait < 20000; wait++)
+            usleep(200);
+        while (smg_worker_next(worker, 10, 1, &begin, &end))
+            atomic_fetch_add(phases, end == 10);
+        if (smg_worker_barrier(worker))
+            return;
+    }
+}
+
+static void test_nobody_waits_for_who_holds_nothing(void **state)
+{
+    (void)state;
+    atomic_int phases = 0;
+    smg_pool *pool = new_pool(2);
+    acquire(pool);
+    assert_int_equal(smg_pool_run(pool, leave_it_to_the_others, &phases, NULL), SMIDGE_OK);
+    smg_pool_release(pool);
+    smg_pool_free(pool);
+    assert_int_equal(phases, 3);
+}
+
 /* ---- Stopping ------------------------------------------------------------------------------------------ */
 
 typedef struct endless {
-    int phases[SMG_THREADS_MAX]; /* barriers passed by each worker */
-    atomic_int left;
     atomic_int begun;
+    atomic_int left;
+    atomic_int after; /* units handed out to one who had been told to stop */
 } endless;
 
 static void run_for_ever(void *context, smg_worker *worker)
@@ -217,19 +317,19 @@ static void run_for_ever(void *context, smg_worker *worker)
     do {
         while (smg_worker_next(worker, 16, 1, &begin, &end))
             continue;
-        work->phases[worker->index]++;
     } while (!smg_worker_barrier(worker));
+    atomic_fetch_add(&work->after, smg_worker_next(worker, 16, 1, &begin, &end));
     atomic_fetch_add(&work->left, 1);
 }
 
-static void check_all_left_together(const endless *work, int threads)
+/* Also those who came late, before the run returned. */
+static void check_all_left(const endless *work)
 {
-    assert_int_equal(work->left, threads);
-    for (int i = 1; i < threads; i++)
-        assert_int_equal(work->phases[i], work->phases[0]);
+    assert_int_equal(work->left, work->begun);
+    assert_int_equal(work->after, 0);
 }
 
-static void test_a_deadline_stops_all_workers_at_one_place(void **state)
+static void test_a_deadline_stops_all_workers(void **state)
 {
     (void)state;
     for (size_t i = 0; i < THREAD_COUNTS; i++) {
@@ -244,7 +344,7 @@ static void test_a_deadline_stops_all_workers_at_one_place(void **state)
                 assert_true(smg_clock_now() >= stop.deadline);
             }
             smg_pool_release(pool);
-            check_all_left_together(&work, thread_counts[i]);
+            check_all_left(&work);
             check_share_out(pool, UNITS, 3); /* and the pool works on */
         }
         smg_pool_free(pool);
@@ -267,7 +367,7 @@ static void *cancel_soon(void *argument)
     return NULL;
 }
 
-static void test_cancelling_stops_all_workers_at_one_place(void **state)
+static void test_cancelling_stops_all_workers(void **state)
 {
     (void)state;
     for (size_t i = 0; i < THREAD_COUNTS; i++) {
@@ -282,7 +382,7 @@ static void test_cancelling_stops_all_workers_at_one_place(void **state)
             assert_int_equal(smg_pool_run(pool, run_for_ever, &work, &stop), SMIDGE_E_CANCELLED);
             pthread_join(other, NULL);
             smg_pool_release(pool);
-            check_all_left_together(&work, thread_counts[i]);
+            check_all_left(&work);
             check_share_out(pool, UNITS, 3);
         }
         smg_pool_free(pool);
@@ -563,10 +663,12 @@ int main(void)
         cmocka_unit_test(test_work_is_handed_out_exactly_once),
         cmocka_unit_test(test_phases_see_what_the_others_wrote),
         cmocka_unit_test(test_many_short_runs),
+        cmocka_unit_test(test_who_is_held_up_finds_the_phase_at_hand),
+        cmocka_unit_test(test_nobody_waits_for_who_holds_nothing),
         cmocka_unit_test(test_pools_come_and_go_unused),
         cmocka_unit_test(test_a_pool_without_sense_is_refused),
-        cmocka_unit_test(test_a_deadline_stops_all_workers_at_one_place),
-        cmocka_unit_test(test_cancelling_stops_all_workers_at_one_place),
+        cmocka_unit_test(test_a_deadline_stops_all_workers),
+        cmocka_unit_test(test_cancelling_stops_all_workers),
         cmocka_unit_test(test_what_is_over_already_does_not_begin),
         cmocka_unit_test(test_a_stop_says_why),
         cmocka_unit_test(test_the_earliest_deadline_goes_first),
