@@ -47,6 +47,7 @@ typedef struct smg_worker {
     unsigned phase; /* that this worker is in */
     int64_t total;  /* units of it; 0: none asked for yet */
     int64_t taken;  /* by this worker */
+    int64_t running_since;
 } smg_worker;
 
 typedef void (*smg_pool_fn)(void *context, smg_worker *worker);
