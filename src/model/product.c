@@ -43,10 +43,13 @@ static smg_inputs place_inputs(const smg_source *source, smg_scratch *scratch, i
 static bool prepare_batch(const smg_model *model, smg_worker *worker, const smg_source *source, float *norm,
                           const smg_inputs *inputs)
 {
+    int64_t step = source->rows / ((int64_t)worker->count * TILES_PER_WORKER);
     int64_t begin;
     int64_t end;
-    while (smg_worker_next(worker, source->rows, 1, &begin, &end))
-        prepare_row(model, source, begin, begin, norm, inputs);
+    while (smg_worker_next(worker, source->rows, step > 0 ? step : 1, &begin, &end)) {
+        for (int64_t row = begin; row < end; row++)
+            prepare_row(model, source, row, row, norm, inputs);
+    }
     return smg_worker_barrier(worker);
 }
 
