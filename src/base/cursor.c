@@ -2,6 +2,9 @@
 
 #include <string.h>
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+               "lengths are read in place, and they are little-endian");
+
 void smg_cursor_init(smg_cursor *cursor, const void *data, size_t size)
 {
     *cursor = (smg_cursor){.data = data, .size = size};
@@ -52,4 +55,21 @@ uint32_t smg_cursor_u32(smg_cursor *cursor)
 uint64_t smg_cursor_u64(smg_cursor *cursor)
 {
     return little_endian(cursor, 8);
+}
+
+uint64_t smg_cursor_pass_texts(smg_cursor *cursor, uint64_t count, uint64_t limit)
+{
+    size_t position = cursor->position;
+    uint64_t passed = 0;
+    for (; passed < count && !cursor->failed; passed++) {
+        uint64_t size;
+        if (cursor->size - position < sizeof size)
+            break;
+        memcpy(&size, cursor->data + position, sizeof size);
+        if (size > limit || size > cursor->size - position - sizeof size)
+            break;
+        position += sizeof size + size;
+    }
+    cursor->position = position;
+    return passed;
 }

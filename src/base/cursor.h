@@ -23,5 +23,8 @@ uint32_t smg_cursor_u32(smg_cursor *cursor);
 uint64_t smg_cursor_u64(smg_cursor *cursor);
 /* A pointer to the next `count` bytes, which it passes over; NULL past the end. */
 const uint8_t *smg_cursor_bytes(smg_cursor *cursor, uint64_t count);
+/* Passes over up to `count` texts, each behind its length in 8 bytes, and stops in front of one that is longer than
+ * `limit` or not there as a whole. Returns how many it passed. */
+uint64_t smg_cursor_pass_texts(smg_cursor *cursor, uint64_t count, uint64_t limit);
 
 #endif

@@ -26,12 +26,23 @@ size_t smg_gguf_scalar_bytes(smg_gguf_type type)
     return (unsigned)type < SMG_GGUF_TYPE_COUNT ? scalar_bytes[type] : 0;
 }
 
+/* Long arrays of texts: a vocabulary has hundreds of thousands, which are walked through once only. */
+#define PASSED_MAX 4
+#define PASSED_LEAST 256
+
+typedef struct passed_texts {
+    size_t start;
+    size_t end;
+} passed_texts;
+
 /* The file is walked twice: first to prove it, with keys and tensors NULL, then to fill them. */
 typedef struct walker {
     smg_cursor cursor;
     smg_gguf *gguf;
     smidge_error *error;
     bool filling;
+    passed_texts passed[PASSED_MAX]; /* proven by the first walk */
+    int passed_count;
 } walker;
 
 /* ---- Failures --------------------------------------------------------------------------------------- */
@@ -66,6 +77,24 @@ static smidge_status read_text(walker *walk, uint64_t limit, const char *what, u
     return SMIDGE_OK;
 }
 
+static smidge_status read_texts(walker *walk, uint64_t number, uint64_t count)
+{
+    size_t start = walk->cursor.position;
+    for (int i = 0; i < walk->passed_count && walk->filling; i++) {
+        if (walk->passed[i].start == start) {
+            walk->cursor.position = walk->passed[i].end;
+            return SMIDGE_OK;
+        }
+    }
+    for (uint64_t i = smg_cursor_pass_texts(&walk->cursor, count, SMG_GGUF_MAX_STRING); i < count; i++) {
+        smg_text text; /* is wrong, and read_text says how */
+        SMG_TRY(read_text(walk, SMG_GGUF_MAX_STRING, "key", number, &text));
+    }
+    if (count >= PASSED_LEAST && walk->passed_count < PASSED_MAX && !walk->filling)
+        walk->passed[walk->passed_count++] = (passed_texts){.start = start, .end = walk->cursor.position};
+    return SMIDGE_OK;
+}
+
 static smidge_status read_array(walker *walk, uint64_t number, smg_gguf_key *key)
 {
     uint32_t element_type = smg_cursor_u32(&walk->cursor);
@@ -80,15 +109,10 @@ static smidge_status read_array(walker *walk, uint64_t number, smg_gguf_key *key
     key->element_type = (smg_gguf_type)element_type;
     key->count = count;
     key->value = walk->cursor.data + walk->cursor.position;
-    if (element_type != SMG_GGUF_STRING) {
-        if (smg_cursor_bytes(&walk->cursor, count * scalar_bytes[element_type]) == NULL)
-            return truncated(walk, "key", number);
-        return SMIDGE_OK;
-    }
-    for (uint64_t i = 0; i < count; i++) {
-        smg_text text;
-        SMG_TRY(read_text(walk, SMG_GGUF_MAX_STRING, "key", number, &text));
-    }
+    if (element_type == SMG_GGUF_STRING)
+        return read_texts(walk, number, count);
+    if (smg_cursor_bytes(&walk->cursor, count * scalar_bytes[element_type]) == NULL)
+        return truncated(walk, "key", number);
     return SMIDGE_OK;
 }
 

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -110,7 +111,21 @@ smidge_status smg_gguf_get_text(const smg_gguf *gguf, const char *name, smg_text
 smidge_status smg_gguf_get_array(const smg_gguf *gguf, const char *name, smg_gguf_type element_type,
                                  const smg_gguf_key **ret_key, smidge_error *error) SMG_MUST_CHECK;
 
-/* Walks a string array: start with *position = 0. False at the end. The array was proven at open. */
-bool smg_gguf_next_text(const smg_gguf_key *array, uint64_t *position, smg_text *ret_text);
+/* Walks a string array: start with *position = 0. False at the end. The array was proven at open; a file that was
+ * changed since ends early. */
+static inline bool smg_gguf_next_text(const smg_gguf_key *array, uint64_t *position, smg_text *ret_text)
+{
+    uint64_t size;
+    uint64_t left = array->value_bytes - *position;
+    if (array->element_type != SMG_GGUF_STRING || left < sizeof size)
+        return false;
+    memcpy(&size, array->value + *position, sizeof size);
+    if (size > left - sizeof size)
+        return false;
+    *ret_text =
+        (smg_text){.data = (const char *)array->value + *position + sizeof size, .size = (size_t)size};
+    *position += sizeof size + size;
+    return true;
+}
 
 #endif

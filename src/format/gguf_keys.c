@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "base/cursor.h"
 #include "format/gguf.h"
 #include "format/gguf_index.h"
 
@@ -159,18 +158,4 @@ smidge_status smg_gguf_get_array(const smg_gguf *gguf, const char *name, smg_ggu
                              smg_gguf_type_name(key->element_type), smg_gguf_type_name(element_type));
     *ret_key = key;
     return SMIDGE_OK;
-}
-
-bool smg_gguf_next_text(const smg_gguf_key *array, uint64_t *position, smg_text *ret_text)
-{
-    smg_cursor cursor;
-    smg_cursor_init(&cursor, array->value, (size_t)array->value_bytes);
-    (void)smg_cursor_bytes(&cursor, *position);
-    uint64_t size = smg_cursor_u64(&cursor);
-    const uint8_t *data = smg_cursor_bytes(&cursor, size);
-    if (data == NULL || array->element_type != SMG_GGUF_STRING)
-        return false;
-    *ret_text = (smg_text){.data = (const char *)data, .size = (size_t)size};
-    *position = cursor.position;
-    return true;
 }

@@ -1,5 +1,6 @@
 #include "base/cursor.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/checked.h"
@@ -82,6 +83,39 @@ static void test_random_reads_agree_with_counting(void **state)
     }
 }
 
+static void test_texts_are_passed_up_to_the_first_that_is_wrong(void **state)
+{
+    (void)state;
+    const uint8_t texts[] = {1, 0, 0, 0, 0, 0, 0, 0, 'a', 0, 0, 0,   0,   0,
+                             0, 0, 0, 3, 0, 0, 0, 0, 0,   0, 0, 'b', 'c', 'd'};
+    const size_t ends[] = {0, 9, 17, 28};
+    for (size_t size = 0; size <= sizeof texts; size++) {
+        uint8_t *exact = malloc(size == 0 ? 1 : size);
+        memcpy(exact, texts, size);
+        for (uint64_t count = 0; count < 5; count++) {
+            smg_cursor cursor;
+            smg_cursor_init(&cursor, exact, size);
+            size_t whole = 0;
+            while (whole < 3 && whole < count && ends[whole + 1] <= size)
+                whole++;
+            assert_int_equal(smg_cursor_pass_texts(&cursor, count, 3), whole);
+            assert_int_equal(cursor.position, ends[whole]);
+            assert_false(cursor.failed);
+        }
+        free(exact);
+    }
+    smg_cursor cursor;
+    smg_cursor_init(&cursor, texts, sizeof texts);
+    assert_int_equal(smg_cursor_pass_texts(&cursor, 3, 2), 2); /* the third is longer than that */
+    assert_null(smg_cursor_bytes(&cursor, 100));
+    assert_int_equal(smg_cursor_pass_texts(&cursor, 1, 3), 0); /* failed for good */
+
+    uint8_t huge[16];
+    memset(huge, 0xFF, sizeof huge);
+    smg_cursor_init(&cursor, huge, sizeof huge);
+    assert_int_equal(smg_cursor_pass_texts(&cursor, 1, UINT64_MAX), 0);
+}
+
 static void test_checked_arithmetic_refuses_overflow(void **state)
 {
     (void)state;
@@ -114,6 +148,7 @@ int main(void)
         cmocka_unit_test(test_counts_near_the_largest_do_not_wrap),
         cmocka_unit_test(test_an_empty_input_has_nothing_but_no_bytes),
         cmocka_unit_test(test_random_reads_agree_with_counting),
+        cmocka_unit_test(test_texts_are_passed_up_to_the_first_that_is_wrong),
         cmocka_unit_test(test_checked_arithmetic_refuses_overflow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

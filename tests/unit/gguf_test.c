@@ -295,7 +295,7 @@ static void test_arrays(void **state)
     assert_int_equal(key->count, 3);
     static const char *const words[] = {"one", "", "three"};
     uint64_t position = 0;
-    smg_text text;
+    smg_text text = {0};
     for (int i = 0; i < 3; i++) {
         assert_true(smg_gguf_next_text(key, &position, &text));
         assert_true(text_is(text, words[i]));
@@ -462,7 +462,7 @@ static void test_vocabularies(void **state)
         assert_int_equal(tokens->count, files[i].tokens);
         uint64_t position = 0;
         uint64_t count = 0;
-        smg_text text;
+        smg_text text = {0};
         while (smg_gguf_next_text(tokens, &position, &text))
             count++;
         assert_int_equal(count, files[i].tokens);
