@@ -8,8 +8,9 @@
 #include "base/alloc.h"
 
 #define TOTAL_BYTES_MAX 16384
-#define NOBODY (-1) /* no label reaches this node */
-#define MANY (-2)   /* more than one does */
+#define SPELLING_ROOM (SMG_LABEL_BYTES_MAX + 2) /* a space in front; and what has more is no label */
+#define NOBODY (-1)                             /* no label reaches this node */
+#define MANY (-2)                               /* more than one does */
 
 typedef struct node {
     int32_t first_child; /* 0: none; the root is nobody's child */
@@ -259,11 +260,30 @@ static smidge_status add_end_edges(builder *build, int32_t token)
     return SMIDGE_OK;
 }
 
+/* What the tokens along the trie begin with. */
+static void begin_search(const builder *build, smg_token_search *ret_search)
+{
+    bool first[256] = {['\n'] = true};
+    bool behind_space[256] = {false};
+    for (int byte = 0; byte < 256; byte++)
+        first[byte] = first[byte] || build->first_entry[byte] >= 0;
+    for (int32_t i = build->first_entry[' ']; i >= 0; i = build->entries[i].next) {
+        int32_t space = find_child(build->nodes, build->entries[i].node, ' ');
+        for (int32_t child = build->nodes[space].first_child; child != 0;
+             child = build->nodes[child].next_sibling)
+            behind_space[build->nodes[child].byte] = true;
+    }
+    smg_token_search_init(ret_search, build->tokenizer, first, behind_space);
+}
+
 static smidge_status add_tokens(builder *build)
 {
-    int32_t tokens = smg_tokenizer_size(build->tokenizer);
-    for (int32_t token = 0; token < tokens; token++) {
-        smg_text bytes = smg_tokenizer_bytes(build->tokenizer, token);
+    smg_token_search search;
+    begin_search(build, &search);
+    for (int32_t token; (token = smg_token_search_next(&search)) != SMG_TOKEN_NONE;) {
+        char room[SPELLING_ROOM];
+        smg_text bytes = {.data = room,
+                          .size = smg_tokenizer_spell(build->tokenizer, token, room, sizeof room)};
         bool newline = bytes.size > 0 && bytes.data[0] == '\n';
         if (newline || smg_tokenizer_is_end(build->tokenizer, token))
             SMG_TRY(add_end_edges(build, token));

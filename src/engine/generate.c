@@ -74,6 +74,15 @@ static bool emit(generation *run, smg_text bytes)
     return true;
 }
 
+/* The text of one token: only where it does not fit TEXT_ROOM must all tokens be spelled. */
+static bool emit_token(generation *run, int32_t id)
+{
+    const smg_tokenizer *tokenizer = run->session->model->tokenizer;
+    char room[TEXT_ROOM];
+    smg_text bytes = {.data = room, .size = smg_tokenizer_spell(tokenizer, id, room, sizeof room)};
+    return emit(run, bytes.size < sizeof room ? bytes : smg_tokenizer_bytes(tokenizer, id));
+}
+
 /* Chooses a token, gives out its text, and says in result.finish whether it was the last. */
 static smidge_status step(generation *run, int32_t *ret_id)
 {
@@ -87,7 +96,7 @@ static smidge_status step(generation *run, int32_t *ret_id)
         return SMIDGE_OK;
     }
     run->result.tokens++;
-    if (!emit(run, smg_tokenizer_bytes(session->model->tokenizer, id)))
+    if (!emit_token(run, id))
         run->result.finish = SMIDGE_FINISH_STOPPED;
     else if (run->result.tokens >= run->options.max_tokens)
         run->result.finish = SMIDGE_FINISH_LENGTH;

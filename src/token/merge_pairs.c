@@ -67,7 +67,8 @@ static bool find_merge(const smg_tokenizer *tokenizer, const char *text, size_t 
                        uint32_t *ret_order, int32_t *ret_id)
 {
     uint32_t rank = 0;
-    if (tokenizer->kind == SMG_TOKENIZER_BPE && !smg_merges_find(tokenizer, text, left_size, size, &rank))
+    if (tokenizer->kind == SMG_TOKENIZER_BPE &&
+        !smg_vocabulary_find_merge(tokenizer, text, left_size, size, &rank))
         return false;
     *ret_id = smg_vocabulary_find_text(tokenizer, text, size);
     if (*ret_id == SMG_TOKEN_NONE)

@@ -6,6 +6,7 @@ void smg_tokenizer_free(smg_tokenizer *tokenizer)
 {
     if (tokenizer == NULL)
         return;
+    pthread_mutex_destroy(&tokenizer->bytes->lock);
     smg_arena arena = tokenizer->arena; /* which the tokenizer lies in */
     smg_arena_done(&arena);
 }
@@ -34,14 +35,6 @@ int32_t smg_tokenizer_size(const smg_tokenizer *tokenizer)
 static bool in_range(const smg_tokenizer *tokenizer, int32_t id)
 {
     return id >= 0 && id < tokenizer->size;
-}
-
-smg_text smg_tokenizer_bytes(const smg_tokenizer *tokenizer, int32_t id)
-{
-    if (!in_range(tokenizer, id))
-        return (smg_text){.data = "", .size = 0};
-    uint32_t start = tokenizer->byte_offsets[id];
-    return (smg_text){.data = tokenizer->bytes + start, .size = tokenizer->byte_offsets[id + 1] - start};
 }
 
 smg_text smg_tokenizer_name(const smg_tokenizer *tokenizer, int32_t id)

@@ -62,8 +62,27 @@ size_t smg_encoder_continue(smg_encoder *encoder, const char *text, size_t size,
 int32_t smg_tokenizer_size(const smg_tokenizer *tokenizer);
 
 /* The bytes a token adds to the text: "" for control tokens, the byte for byte tokens, a leading space where
- * the piece has one. The pointer lives as long as the tokenizer. Ids out of range give "". */
+ * the piece has one. The pointer lives as long as the tokenizer. Ids out of range give "". The first call spells all
+ * tokens. */
 smg_text smg_tokenizer_bytes(const smg_tokenizer *tokenizer, int32_t id);
+/* The same, of one token, without the memory and the time that all take: writes up to `room` bytes and returns how many. */
+size_t smg_tokenizer_spell(const smg_tokenizer *tokenizer, int32_t id, char *ret_bytes, size_t room);
+
+/* Goes through the tokens, in order, that end a generation or whose bytes begin with one of `first` and, where that is a
+ * space, go on with one of `behind_space` or end there. Some others come, too: it saves looking at most. */
+typedef struct smg_token_search {
+    const smg_tokenizer *tokenizer;
+    int32_t at;
+    bool space;
+    bool first[256]; /* bytes of names */
+    bool behind_space[256];
+} smg_token_search;
+
+void smg_token_search_init(smg_token_search *search, const smg_tokenizer *tokenizer, const bool first[256],
+                           const bool behind_space[256]);
+/* SMG_TOKEN_NONE behind the last. */
+int32_t smg_token_search_next(smg_token_search *search);
+
 /* The token as the vocabulary spells it ("<|im_end|>", "Ġthe"), for display. */
 smg_text smg_tokenizer_name(const smg_tokenizer *tokenizer, int32_t id);
 bool smg_tokenizer_is_control(const smg_tokenizer *tokenizer, int32_t id);

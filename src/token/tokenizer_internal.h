@@ -1,7 +1,9 @@
-/* What the tokenizer's own files share. Everything of a tokenizer but the names lies in one block. */
+/* What the tokenizer's own files share. Everything of a tokenizer but names and merges lies in one block. */
 #ifndef SMG_TOKEN_TOKENIZER_INTERNAL_H
 #define SMG_TOKEN_TOKENIZER_INTERNAL_H
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -40,17 +42,21 @@ enum {
     SMG_TOKEN_LITERAL = 128 /* BPE: spelled in plain text, not in the alphabet of bytes */
 };
 
-/* Open addressing with linear probing: where a probe starts comes from one half of a 64-bit hash, the tag is
- * the other half and saves most looks at the text itself. */
-typedef struct smg_slot {
-    uint32_t tag;
-    uint32_t value; /* what is found, plus one; 0 where the slot is empty */
-} smg_slot;
+/* Texts of an array in the mapping, and where to find each: open addressing with linear probing. */
+typedef struct smg_text_table {
+    const char *texts; /* the array */
+    uint32_t *offsets; /* into texts; a text's length stands in the 8 bytes before it */
+    uint32_t *slots;
+    uint32_t slot_count;
+} smg_text_table;
 
-typedef struct smg_slots {
-    smg_slot *slots;
-    uint32_t count;
-} smg_slots;
+/* What each token adds to a text, made when it is first asked for all of them. */
+typedef struct smg_token_bytes {
+    pthread_mutex_t lock;
+    atomic_bool made;
+    uint32_t *offsets; /* into text, and one more for the end */
+    char *text;
+} smg_token_bytes;
 
 /* Special tokens longer than this are never cut out (the longest known are runs of 31 newlines). */
 #define SMG_SPECIAL_MAX 511
@@ -78,16 +84,12 @@ struct smg_tokenizer {
     bool add_bos;
     bool add_eos;
     bool add_space;
-    bool words_apart;  /* SPM: no piece reaches past the end of a word, so that each can be merged alone */
-    const char *names; /* the tokens array in the mapping */
-    const char *merges;
-    const uint8_t *scores;  /* SPM: floats in the mapping, of any alignment */
-    uint32_t *name_offsets; /* into names; a name's length stands in the 8 bytes before it */
-    uint32_t *byte_offsets; /* into bytes, and one more for the end */
-    char *bytes;
+    bool words_apart; /* SPM: no piece reaches past the end of a word, so that each can be merged alone */
+    smg_text_table names;
+    smg_text_table merges; /* BPE only; the place of a merge is its rank */
+    const uint8_t *scores; /* SPM: floats in the mapping, of any alignment */
     uint8_t *flags;
-    smg_slots name_slots;
-    smg_slots merge_slots; /* values are offsets into merges, which rise with the rank */
+    smg_token_bytes *bytes;
     smg_special_lengths *trusted_lengths;
     smg_special_lengths *untrusted_lengths;
     bool any_untrusted;
@@ -106,34 +108,28 @@ typedef struct smg_vocabulary_counts {
 /* Takes a tokenizer and its tables out of the arena; with an arena that only counts, returns NULL. */
 smg_tokenizer *smg_vocabulary_take(smg_arena *arena, smg_vocabulary_counts counts);
 
+/* ---- token_bytes.c ---- */
+
+smg_token_bytes *smg_token_bytes_take(smg_arena *arena, smg_vocabulary_counts counts);
+
 /* ---- vocabulary.c: names and merges by text ---- */
 
 uint32_t smg_vocabulary_slots(uint64_t entries);
 smg_text smg_vocabulary_name(const smg_tokenizer *tokenizer, int32_t id);
-/* Adds a token by its name; returns the id that has the name already, or SMG_TOKEN_NONE when it was new. */
-int32_t smg_vocabulary_add(smg_tokenizer *tokenizer, int32_t id);
+smg_text smg_vocabulary_merge(const smg_tokenizer *tokenizer, int32_t rank);
+/* Adds all names, whose offsets are there. Where one stands twice, returns the second token that has it and puts the first
+ * into *ret_same; else SMG_TOKEN_NONE. */
+int32_t smg_vocabulary_add_names(const smg_tokenizer *tokenizer, int32_t *ret_same);
 /* The token of this name whatever its type, or SMG_TOKEN_NONE. */
 int32_t smg_vocabulary_find(const smg_tokenizer *tokenizer, const char *text, size_t size);
 /* The token that plain text of this spelling may become, or SMG_TOKEN_NONE. */
 int32_t smg_vocabulary_find_text(const smg_tokenizer *tokenizer, const char *text, size_t size);
 float smg_vocabulary_score(const smg_tokenizer *tokenizer, int32_t id);
-/* A merge on its way into the table. With hundreds of thousands of them, waiting for each slot's cache line
- * would be most of the start-up time: so a merge is prepared a little before it is added. */
-typedef struct smg_pending_merge {
-    uint64_t hash;
-    uint32_t offset;
-    uint32_t left_size;
-    uint32_t right_size;
-} smg_pending_merge;
-
-/* Takes the merge "left right" at this offset; false when it has not two halves. */
-bool smg_merges_prepare(const smg_tokenizer *tokenizer, uint32_t offset, size_t size,
-                        smg_pending_merge *ret_merge);
-/* Adds it unless it is there already. */
-void smg_merges_add(smg_tokenizer *tokenizer, const smg_pending_merge *merge);
+/* Adds the first `count` merges, whose offsets are there. Returns one that has not two halves, or -1. */
+int32_t smg_vocabulary_add_merges(const smg_tokenizer *tokenizer, int32_t count);
 /* The rank (lower goes first) of merging the text's first left_size bytes with the rest. */
-bool smg_merges_find(const smg_tokenizer *tokenizer, const char *text, size_t left_size, size_t size,
-                     uint32_t *ret_rank);
+bool smg_vocabulary_find_merge(const smg_tokenizer *tokenizer, const char *text, size_t left_size,
+                               size_t size, uint32_t *ret_rank);
 
 /* ---- byte_alphabet.c: the printable alphabet of byte-level BPE ---- */
 

@@ -1,5 +1,5 @@
-/* Building a tokenizer from a file's keys: one walk over the names and one over the merges fill hash tables
- * that point back into the mapping, so that a program just started is ready in a few milliseconds. */
+/* Building a tokenizer from a file's keys: one walk over the names and one over the merges note where each is, then hash
+ * tables point back into the mapping, so that a program just started is ready in a few milliseconds. */
 #include <inttypes.h>
 #include <string.h>
 
@@ -7,8 +7,6 @@
 #include "token/unicode.h"
 
 #define NO_ID 4294967295u /* how files write "none" */
-
-#define MERGES_AHEAD 16
 
 #define KEY(name) "tokenizer.ggml." name
 
@@ -117,22 +115,23 @@ static smidge_status find_arrays(loader *l)
     return check_length(l, KEY("scores"), l->scores);
 }
 
+static void take_table(smg_arena *arena, uint64_t count, smg_text_table *ret_table)
+{
+    ret_table->slot_count = smg_vocabulary_slots(count);
+    ret_table->slots = smg_arena_take(arena, ret_table->slot_count * sizeof(uint32_t));
+    ret_table->offsets = smg_arena_take(arena, count * sizeof(uint32_t));
+}
+
 smg_tokenizer *smg_vocabulary_take(smg_arena *arena, smg_vocabulary_counts counts)
 {
     smg_tokenizer made = {0};
     smg_tokenizer *tokenizer = smg_arena_take(arena, sizeof(made));
-    /* No token adds more bytes to a text than its name has. */
-    uint64_t text_bytes = counts.token_bytes - 8 * counts.tokens;
-    made.name_slots.count = smg_vocabulary_slots(counts.tokens);
-    made.merge_slots.count = smg_vocabulary_slots(counts.merges);
-    made.name_offsets = smg_arena_take(arena, counts.tokens * sizeof(uint32_t));
-    made.byte_offsets = smg_arena_take(arena, (counts.tokens + 1) * sizeof(uint32_t));
-    made.bytes = smg_arena_take(arena, text_bytes);
+    take_table(arena, counts.tokens, &made.names);
+    take_table(arena, counts.merges, &made.merges);
     made.flags = smg_arena_take(arena, counts.tokens);
-    made.name_slots.slots = smg_arena_take(arena, (size_t)made.name_slots.count * sizeof(smg_slot));
-    made.merge_slots.slots = smg_arena_take(arena, (size_t)made.merge_slots.count * sizeof(smg_slot));
     made.trusted_lengths = smg_arena_take(arena, sizeof(smg_special_lengths));
     made.untrusted_lengths = smg_arena_take(arena, sizeof(smg_special_lengths));
+    made.bytes = smg_token_bytes_take(arena, counts);
     if (tokenizer != NULL)
         *tokenizer = made;
     return tokenizer;
@@ -154,8 +153,9 @@ static smidge_status take_memory(loader *l)
     tokenizer->kind = l->kind;
     tokenizer->pre = l->pre;
     tokenizer->size = (int32_t)counts.tokens;
-    tokenizer->names = (const char *)l->tokens->value;
-    tokenizer->merges = l->merges != NULL ? (const char *)l->merges->value : NULL;
+    tokenizer->words_apart = l->kind == SMG_TOKENIZER_SPM;
+    tokenizer->names.texts = (const char *)l->tokens->value;
+    tokenizer->merges.texts = l->merges != NULL ? (const char *)l->merges->value : NULL;
     tokenizer->scores = l->scores != NULL ? l->scores->value : NULL;
     for (int i = 0; i < 256; i++)
         tokenizer->byte_ids[i] = SMG_TOKEN_NONE;
@@ -199,13 +199,28 @@ static smidge_status load_token(loader *l, int32_t id, smg_text name)
         return SMIDGE_OK;
     }
     tokenizer->flags[id] = smg_special_flags(l->kind, type, name);
-    int32_t same = smg_vocabulary_add(tokenizer, id);
-    if (same != SMG_TOKEN_NONE)
-        return smg_error_set(l->error, SMIDGE_E_FORMAT, l->gguf->path,
-                             "tokens %" PRId32 " and %" PRId32
-                             " have the same name \"%.*s\" (convert the model again)",
-                             same, id, shown(name), name.data);
     return SMIDGE_OK;
+}
+
+static bool is_space(const char *at)
+{
+    return memcmp(at, SMG_SPM_SPACE, SMG_SPM_SPACE_SIZE) == 0;
+}
+
+/* Whether a space stands behind something else, so that a word ends inside. */
+static bool joins_words(smg_text name)
+{
+    const char *end = name.data + name.size;
+    const char *at = name.data;
+    while (end - at >= SMG_SPM_SPACE_SIZE && is_space(at))
+        at += SMG_SPM_SPACE_SIZE;
+    for (; (at = memchr(at, SMG_SPM_SPACE[0], (size_t)(end - at))) != NULL; at++) {
+        if (end - at < SMG_SPM_SPACE_SIZE || !is_space(at) || at == name.data || at[-1] == ' ')
+            continue;
+        if (at - name.data < SMG_SPM_SPACE_SIZE || !is_space(at - SMG_SPM_SPACE_SIZE))
+            return true;
+    }
+    return false;
 }
 
 static smidge_status load_tokens(loader *l)
@@ -216,10 +231,20 @@ static smidge_status load_tokens(loader *l)
         if (!smg_gguf_next_text(l->tokens, &position, &name))
             return smg_error_set(l->error, SMIDGE_E_FORMAT, l->gguf->path,
                                  "key " KEY("tokens") " ends early (convert the model again)");
-        l->tokenizer->name_offsets[id] = (uint32_t)(position - name.size);
+        l->tokenizer->names.offsets[id] = (uint32_t)(position - name.size);
         SMG_TRY(load_token(l, id, name));
+        if (l->tokenizer->words_apart && (l->tokenizer->flags[id] & SMG_TOKEN_TEXT) && joins_words(name))
+            l->tokenizer->words_apart = false;
     }
-    return SMIDGE_OK;
+    int32_t same = SMG_TOKEN_NONE;
+    int32_t id = smg_vocabulary_add_names(l->tokenizer, &same);
+    if (id == SMG_TOKEN_NONE)
+        return SMIDGE_OK;
+    smg_text name = smg_vocabulary_name(l->tokenizer, id);
+    return smg_error_set(l->error, SMIDGE_E_FORMAT, l->gguf->path,
+                         "tokens %" PRId32 " and %" PRId32
+                         " have the same name \"%.*s\" (convert the model again)",
+                         same, id, shown(name), name.data);
 }
 
 /* A merge of tokens that the vocabulary lacks is harmless: no text ever leads to it. */
@@ -227,24 +252,20 @@ static smidge_status load_merges(loader *l)
 {
     if (l->merges == NULL)
         return SMIDGE_OK;
-    smg_pending_merge pending[MERGES_AHEAD];
+    smg_text_table *merges = &l->tokenizer->merges;
     uint64_t position = 0;
-    uint64_t count = 0;
+    int32_t count = 0;
     smg_text merge;
-    for (; count < l->merges->count && smg_gguf_next_text(l->merges, &position, &merge); count++) {
-        if (count >= MERGES_AHEAD)
-            smg_merges_add(l->tokenizer, &pending[count % MERGES_AHEAD]);
-        if (!smg_merges_prepare(l->tokenizer, (uint32_t)(position - merge.size), merge.size,
-                                &pending[count % MERGES_AHEAD]))
-            return smg_error_set(l->error, SMIDGE_E_FORMAT, l->gguf->path,
-                                 "merge %" PRIu64
-                                 ", \"%.*s\", is not two tokens with a space between (convert "
-                                 "the model again)",
-                                 count, shown(merge), merge.data);
-    }
-    for (uint64_t i = count > MERGES_AHEAD ? count - MERGES_AHEAD : 0; i < count; i++)
-        smg_merges_add(l->tokenizer, &pending[i % MERGES_AHEAD]);
-    return SMIDGE_OK;
+    for (; (uint64_t)count < l->merges->count && smg_gguf_next_text(l->merges, &position, &merge); count++)
+        merges->offsets[count] = (uint32_t)(position - merge.size);
+    int32_t bad = smg_vocabulary_add_merges(l->tokenizer, count);
+    if (bad < 0)
+        return SMIDGE_OK;
+    merge = smg_vocabulary_merge(l->tokenizer, bad);
+    return smg_error_set(l->error, SMIDGE_E_FORMAT, l->gguf->path,
+                         "merge %" PRId32
+                         ", \"%.*s\", is not two tokens with a space between (convert the model again)",
+                         bad, shown(merge), merge.data);
 }
 
 static smidge_status get_id(const loader *l, const char *name, int32_t *ret_id)
@@ -324,75 +345,6 @@ static smidge_status load_additions(loader *l)
     return SMIDGE_OK;
 }
 
-static size_t spell_out_bpe(smg_text name, char *ret_bytes)
-{
-    size_t count = 0;
-    for (size_t at = 0; at < name.size;) {
-        if (name.data[at] > ' ' && name.data[at] < 0x7F) { /* most of all letters */
-            ret_bytes[count++] = name.data[at++];
-            continue;
-        }
-        uint32_t letter;
-        size_t length = smg_utf8_decode(name.data + at, name.size - at, &letter);
-        int byte = smg_byte_alphabet_byte(letter);
-        if (byte >= 0) {
-            ret_bytes[count++] = (char)byte;
-        } else { /* not of the alphabet: no text leads to this token, but it may be shown */
-            memcpy(ret_bytes + count, name.data + at, length);
-            count += length;
-        }
-        at += length;
-    }
-    return count;
-}
-
-static size_t spell_out_spm(smg_text name, char *ret_bytes, bool *ret_space_inside)
-{
-    size_t count = 0;
-    for (size_t at = 0; at < name.size;) {
-        bool room = name.size - at >= SMG_SPM_SPACE_SIZE;
-        if (room && memcmp(name.data + at, SMG_SPM_SPACE, SMG_SPM_SPACE_SIZE) == 0) {
-            if (count > 0 && ret_bytes[count - 1] != ' ')
-                *ret_space_inside = true;
-            ret_bytes[count++] = ' ';
-            at += SMG_SPM_SPACE_SIZE;
-        } else {
-            ret_bytes[count++] = name.data[at++];
-        }
-    }
-    return count;
-}
-
-static void load_bytes(loader *l)
-{
-    smg_tokenizer *tokenizer = l->tokenizer;
-    bool space_inside = false;
-    size_t used = 0;
-    for (int32_t id = 0; id < tokenizer->size; id++) {
-        smg_text name = smg_vocabulary_name(tokenizer, id);
-        uint8_t flags = tokenizer->flags[id];
-        char *bytes = tokenizer->bytes + used;
-        tokenizer->byte_offsets[id] = (uint32_t)used;
-        if (flags & SMG_TOKEN_SILENT)
-            continue;
-        if (flags & SMG_TOKEN_IS_BYTE) {
-            bytes[0] = (char)smg_byte_name_parse(name);
-            used++;
-        } else if (l->kind == SMG_TOKENIZER_SPM) {
-            bool inside = false;
-            used += spell_out_spm(name, bytes, &inside);
-            space_inside |= inside && (flags & SMG_TOKEN_TEXT);
-        } else if (flags & SMG_TOKEN_LITERAL) {
-            memcpy(bytes, name.data, name.size);
-            used += name.size;
-        } else {
-            used += spell_out_bpe(name, bytes);
-        }
-    }
-    tokenizer->byte_offsets[tokenizer->size] = (uint32_t)used;
-    tokenizer->words_apart = !space_inside;
-}
-
 static void free_tokenizer(loader *l)
 {
     smg_tokenizer_free(l->tokenizer);
@@ -408,7 +360,6 @@ smidge_status smg_tokenizer_new(const smg_gguf *gguf, smg_tokenizer **ret_tokeni
     SMG_TRY(load_merges(&l));
     SMG_TRY(load_ids(&l));
     SMG_TRY(load_additions(&l));
-    load_bytes(&l);
     *ret_tokenizer = l.tokenizer;
     l.tokenizer = NULL;
     return SMIDGE_OK;

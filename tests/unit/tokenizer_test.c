@@ -225,6 +225,66 @@ static void bytes_names_and_kinds(void **state)
     close_built(&f);
 }
 
+/* What one token at a time says is what all of them together say, cut at any room. */
+static void check_spelling(const smg_tokenizer *tokenizer)
+{
+    for (int32_t id = -1; id <= smg_tokenizer_size(tokenizer); id++) {
+        smg_text bytes = smg_tokenizer_bytes(tokenizer, id);
+        for (size_t room = 0; room <= bytes.size + 1; room++) {
+            char spelled[64];
+            size_t size = smg_tokenizer_spell(tokenizer, id, spelled, room);
+            assert_int_equal(size, bytes.size < room ? bytes.size : room);
+            assert_memory_equal(spelled, bytes.data, size);
+        }
+    }
+}
+
+/* No token that begins like this is passed over. */
+static void check_search(const smg_tokenizer *tokenizer, const char *beginnings, const char *behind)
+{
+    bool first[256] = {false};
+    bool second[256] = {false};
+    for (const char *byte = beginnings; *byte != '\0'; byte++)
+        first[(uint8_t)*byte] = true;
+    for (const char *byte = behind; *byte != '\0'; byte++)
+        second[(uint8_t)*byte] = true;
+    smg_token_search search;
+    smg_token_search_init(&search, tokenizer, first, second);
+    int32_t found = smg_token_search_next(&search);
+    for (int32_t id = 0; id < smg_tokenizer_size(tokenizer); id++) {
+        smg_text bytes = smg_tokenizer_bytes(tokenizer, id);
+        bool wanted = bytes.size > 0 && first[(uint8_t)bytes.data[0]];
+        if (wanted && bytes.data[0] == ' ' && bytes.size > 1)
+            wanted = second[(uint8_t)bytes.data[1]];
+        if (wanted || smg_tokenizer_is_end(tokenizer, id))
+            assert_int_equal(found, id);
+        if (found == id)
+            found = smg_token_search_next(&search);
+    }
+    assert_int_equal(found, SMG_TOKEN_NONE);
+}
+
+static void tokens_one_by_one(void **state)
+{
+    (void)state;
+    fixture f;
+    for (int spm = 0; spm < 2; spm++) {
+        if (spm)
+            open_spm(&f);
+        else
+            open_bpe(&f, NULL);
+        check_spelling(f.tokenizer);
+        check_search(f.tokenizer, "", "");
+        check_search(f.tokenizer, "\n", "");
+        check_search(f.tokenizer, "h\n", "");
+        check_search(f.tokenizer, " h\n", "");
+        check_search(f.tokenizer, " h\n", "h");
+        check_search(f.tokenizer, " ", " ");
+        check_search(f.tokenizer, " <\xE2\xC3\xA9\x7F\x01", " \xE2\xC4");
+        close_built(&f);
+    }
+}
+
 static void bos_and_eos(void **state)
 {
     (void)state;
@@ -701,6 +761,7 @@ int main(void)
         cmocka_unit_test(too_long_text_is_refused),  cmocka_unit_test(memory_is_foretold),
         cmocka_unit_test(each_allocation_may_fail),  cmocka_unit_test(broken_vocabularies_are_refused),
         cmocka_unit_test(odd_vocabularies_work),     cmocka_unit_test(damaged_vocabularies_do_no_harm),
+        cmocka_unit_test(tokens_one_by_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
