@@ -146,6 +146,12 @@ static inline int32_t add(const smg_text_table *table, int32_t place, uint64_t h
     return -1;
 }
 
+/* A page that is read before it is written is paid for twice. */
+static void clear(const smg_text_table *table)
+{
+    memset(table->slots, 0, table->slot_count * sizeof *table->slots);
+}
+
 static void prefetch(const smg_text_table *table, uint64_t hash)
 {
     __builtin_prefetch(&table->slots[first_slot(table, hash)], 1);
@@ -162,6 +168,7 @@ int32_t smg_vocabulary_add_names(const smg_tokenizer *tokenizer, int32_t *ret_sa
 {
     const smg_text_table *names = &tokenizer->names;
     uint64_t hashes[BLOCK];
+    clear(names);
     for (int32_t start = 0; start < tokenizer->size; start += BLOCK) {
         int32_t count = tokenizer->size - start < BLOCK ? tokenizer->size - start : BLOCK;
         for (int32_t i = 0; i < count; i++) {
@@ -230,6 +237,7 @@ int32_t smg_vocabulary_add_merges(const smg_tokenizer *tokenizer, int32_t count)
 {
     const smg_text_table *merges = &tokenizer->merges;
     uint64_t hashes[BLOCK];
+    clear(merges);
     for (int32_t start = 0; start < count; start += BLOCK) {
         int32_t size = count - start < BLOCK ? count - start : BLOCK;
         for (int32_t i = 0; i < size; i++) {
