@@ -52,7 +52,7 @@ static smidge_status need_tokenizer(smidge_file *file, smidge_error *error)
 {
     if (file->tokenizer != NULL)
         return SMIDGE_OK;
-    return smg_describe_refusal(smg_tokenizer_new(&file->gguf, &file->tokenizer, error), error);
+    return smg_describe_refusal(smg_tokenizer_new(&file->gguf, NULL, &file->tokenizer, error), error);
 }
 
 smidge_status smidge_file_check(smidge_file *file, smidge_error *error)

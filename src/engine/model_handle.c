@@ -105,7 +105,7 @@ static smidge_status open_parts(smidge_model *model, const char *path, const smi
     model->vocabulary_bytes = smg_tokenizer_memory(&model->gguf);
     SMG_TRY(check_memory(model, 0, 0, 0, "take a smaller model or type", error));
     SMG_TRY(smg_stop_report(&stop, path, error));
-    SMG_TRY(smg_tokenizer_new(&model->gguf, &model->tokenizer, error));
+    SMG_TRY(smg_tokenizer_new(&model->gguf, &stop, &model->tokenizer, error));
     SMG_TRY(smg_describe_vocabulary(&model->model, model->tokenizer, error));
     SMG_TRY(smg_stop_report(&stop, path, error));
     return smg_pool_new(threads, &model->pool, error);

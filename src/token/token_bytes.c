@@ -40,8 +40,8 @@ static size_t spell_spm(smg_text name, char *ret_bytes, size_t room)
 {
     size_t count = 0;
     for (size_t at = 0; at < name.size && count < room;) {
-        bool enough = name.size - at >= SMG_SPM_SPACE_SIZE;
-        bool space = enough && memcmp(name.data + at, SMG_SPM_SPACE, SMG_SPM_SPACE_SIZE) == 0;
+        bool space = name.data[at] == SMG_SPM_SPACE[0] && name.size - at >= SMG_SPM_SPACE_SIZE &&
+                     memcmp(name.data + at, SMG_SPM_SPACE, SMG_SPM_SPACE_SIZE) == 0;
         ret_bytes[count++] = space ? ' ' : name.data[at];
         at += space ? SMG_SPM_SPACE_SIZE : 1;
     }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/thread.h"
 #include "format/gguf.h"
 
 #define SMG_TOKEN_NONE (-1)
@@ -22,9 +23,9 @@ typedef struct smg_tokenizer smg_tokenizer;
 
 /* Builds from a file's tokenizer.* keys; the tokenizer may point into the mapping, which must outlive it.
  * SMIDGE_E_FORMAT (missing or wrongly typed keys, lengths that differ, bad byte tokens), SMIDGE_E_UNSUPPORTED
- * (another model or pre-tokenizer, named), SMIDGE_E_NOMEM. */
-smidge_status smg_tokenizer_new(const smg_gguf *gguf, smg_tokenizer **ret_tokenizer, smidge_error *error)
-    SMG_MUST_CHECK;
+ * (another model or pre-tokenizer, named), SMIDGE_E_NOMEM, or why `stop`, which may be NULL, stopped it. */
+smidge_status smg_tokenizer_new(const smg_gguf *gguf, const smg_stop *stop, smg_tokenizer **ret_tokenizer,
+                                smidge_error *error) SMG_MUST_CHECK;
 void smg_tokenizer_free(smg_tokenizer *tokenizer);
 /* Upper bound of the memory that smg_tokenizer_new will take for this file, from its keys alone; 0 without
  * keys. */

@@ -117,16 +117,16 @@ smg_token_bytes *smg_token_bytes_take(smg_arena *arena, smg_vocabulary_counts co
 uint32_t smg_vocabulary_slots(uint64_t entries);
 smg_text smg_vocabulary_name(const smg_tokenizer *tokenizer, int32_t id);
 smg_text smg_vocabulary_merge(const smg_tokenizer *tokenizer, int32_t rank);
-/* Adds all names, whose offsets are there. Where one stands twice, returns the second token that has it and puts the first
- * into *ret_same; else SMG_TOKEN_NONE. */
-int32_t smg_vocabulary_add_names(const smg_tokenizer *tokenizer, int32_t *ret_same);
+/* Adds the names of tokens `from` to `to` - 1, whose offsets are there. Where one stands twice, returns the second token
+ * that has it and puts the first into *ret_same; else SMG_TOKEN_NONE. */
+int32_t smg_vocabulary_add_names(const smg_tokenizer *tokenizer, int32_t from, int32_t to, int32_t *ret_same);
 /* The token of this name whatever its type, or SMG_TOKEN_NONE. */
 int32_t smg_vocabulary_find(const smg_tokenizer *tokenizer, const char *text, size_t size);
 /* The token that plain text of this spelling may become, or SMG_TOKEN_NONE. */
 int32_t smg_vocabulary_find_text(const smg_tokenizer *tokenizer, const char *text, size_t size);
 float smg_vocabulary_score(const smg_tokenizer *tokenizer, int32_t id);
-/* Adds the first `count` merges, whose offsets are there. Returns one that has not two halves, or -1. */
-int32_t smg_vocabulary_add_merges(const smg_tokenizer *tokenizer, int32_t count);
+/* Adds merges `from` to `to` - 1, whose offsets are there. Returns one that has not two halves, or -1. */
+int32_t smg_vocabulary_add_merges(const smg_tokenizer *tokenizer, int32_t from, int32_t to);
 /* The rank (lower goes first) of merging the text's first left_size bytes with the rest. */
 bool smg_vocabulary_find_merge(const smg_tokenizer *tokenizer, const char *text, size_t left_size,
                                size_t size, uint32_t *ret_rank);

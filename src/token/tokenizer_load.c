@@ -24,8 +24,12 @@ static const smg_pre_rule pre_rules[] = {
     {"deepseek-coder", SMG_SPLIT_DEEPSEEK_CODER, false, false},
 };
 
+/* Texts from one look at the clock to the next: some 2 ms of a slow board. */
+#define TEXTS_BETWEEN_CLOCKS 8192
+
 typedef struct loader {
     const smg_gguf *gguf;
+    const smg_stop *stop;
     smidge_error *error;
     smg_tokenizer_kind kind;
     const smg_pre_rule *pre;
@@ -137,6 +141,12 @@ smg_tokenizer *smg_vocabulary_take(smg_arena *arena, smg_vocabulary_counts count
     return tokenizer;
 }
 
+/* A page that is read before it is written is paid for twice. */
+static void clear(const smg_text_table *table)
+{
+    memset(table->slots, 0, table->slot_count * sizeof(*table->slots));
+}
+
 static smidge_status take_memory(loader *l)
 {
     smg_vocabulary_counts counts = {
@@ -159,6 +169,8 @@ static smidge_status take_memory(loader *l)
     tokenizer->scores = l->scores != NULL ? l->scores->value : NULL;
     for (int i = 0; i < 256; i++)
         tokenizer->byte_ids[i] = SMG_TOKEN_NONE;
+    clear(&tokenizer->names);
+    clear(&tokenizer->merges);
     l->tokenizer = tokenizer;
     return SMIDGE_OK;
 }
@@ -223,49 +235,67 @@ static bool joins_words(smg_text name)
     return false;
 }
 
-static smidge_status load_tokens(loader *l)
+/* Tokens `from` to `to` - 1; the name of the first is at *position. */
+static smidge_status load_some_tokens(loader *l, int32_t from, int32_t to, uint64_t *position)
 {
-    uint64_t position = 0;
-    for (int32_t id = 0; id < l->tokenizer->size; id++) {
+    smg_tokenizer *tokenizer = l->tokenizer;
+    for (int32_t id = from; id < to; id++) {
         smg_text name = {.data = "", .size = 0};
-        if (!smg_gguf_next_text(l->tokens, &position, &name))
+        if (!smg_gguf_next_text(l->tokens, position, &name))
             return smg_error_set(l->error, SMIDGE_E_FORMAT, l->gguf->path,
                                  "key " KEY("tokens") " ends early (convert the model again)");
-        l->tokenizer->names.offsets[id] = (uint32_t)(position - name.size);
+        tokenizer->names.offsets[id] = (uint32_t)(*position - name.size);
         SMG_TRY(load_token(l, id, name));
-        if (l->tokenizer->words_apart && (l->tokenizer->flags[id] & SMG_TOKEN_TEXT) && joins_words(name))
-            l->tokenizer->words_apart = false;
+        if (tokenizer->words_apart && (tokenizer->flags[id] & SMG_TOKEN_TEXT) && joins_words(name))
+            tokenizer->words_apart = false;
     }
     int32_t same = SMG_TOKEN_NONE;
-    int32_t id = smg_vocabulary_add_names(l->tokenizer, &same);
+    int32_t id = smg_vocabulary_add_names(tokenizer, from, to, &same);
     if (id == SMG_TOKEN_NONE)
         return SMIDGE_OK;
-    smg_text name = smg_vocabulary_name(l->tokenizer, id);
+    smg_text name = smg_vocabulary_name(tokenizer, id);
     return smg_error_set(l->error, SMIDGE_E_FORMAT, l->gguf->path,
                          "tokens %" PRId32 " and %" PRId32
                          " have the same name \"%.*s\" (convert the model again)",
                          same, id, shown(name), name.data);
 }
 
+static smidge_status load_tokens(loader *l)
+{
+    uint64_t position = 0;
+    int32_t size = l->tokenizer->size;
+    for (int32_t from = 0; from < size; from += TEXTS_BETWEEN_CLOCKS) {
+        int32_t to = size - from < TEXTS_BETWEEN_CLOCKS ? size : from + TEXTS_BETWEEN_CLOCKS;
+        SMG_TRY(smg_stop_report(l->stop, l->gguf->path, l->error));
+        SMG_TRY(load_some_tokens(l, from, to, &position));
+    }
+    return SMIDGE_OK;
+}
+
 /* A merge of tokens that the vocabulary lacks is harmless: no text ever leads to it. */
 static smidge_status load_merges(loader *l)
 {
-    if (l->merges == NULL)
-        return SMIDGE_OK;
     smg_text_table *merges = &l->tokenizer->merges;
+    int32_t size = l->merges != NULL ? (int32_t)l->merges->count : 0;
     uint64_t position = 0;
-    int32_t count = 0;
     smg_text merge;
-    for (; (uint64_t)count < l->merges->count && smg_gguf_next_text(l->merges, &position, &merge); count++)
-        merges->offsets[count] = (uint32_t)(position - merge.size);
-    int32_t bad = smg_vocabulary_add_merges(l->tokenizer, count);
-    if (bad < 0)
-        return SMIDGE_OK;
-    merge = smg_vocabulary_merge(l->tokenizer, bad);
-    return smg_error_set(l->error, SMIDGE_E_FORMAT, l->gguf->path,
-                         "merge %" PRId32
-                         ", \"%.*s\", is not two tokens with a space between (convert the model again)",
-                         bad, shown(merge), merge.data);
+    for (int32_t from = 0, to; from < size; from = to) {
+        SMG_TRY(smg_stop_report(l->stop, l->gguf->path, l->error));
+        int32_t most = size - from < TEXTS_BETWEEN_CLOCKS ? size : from + TEXTS_BETWEEN_CLOCKS;
+        for (to = from; to < most && smg_gguf_next_text(l->merges, &position, &merge); to++)
+            merges->offsets[to] = (uint32_t)(position - merge.size);
+        if (to == from)
+            break;
+        int32_t bad = smg_vocabulary_add_merges(l->tokenizer, from, to);
+        if (bad < 0)
+            continue;
+        merge = smg_vocabulary_merge(l->tokenizer, bad);
+        return smg_error_set(l->error, SMIDGE_E_FORMAT, l->gguf->path,
+                             "merge %" PRId32
+                             ", \"%.*s\", is not two tokens with a space between (convert the model again)",
+                             bad, shown(merge), merge.data);
+    }
+    return SMIDGE_OK;
 }
 
 static smidge_status get_id(const loader *l, const char *name, int32_t *ret_id)
@@ -350,9 +380,10 @@ static void free_tokenizer(loader *l)
     smg_tokenizer_free(l->tokenizer);
 }
 
-smidge_status smg_tokenizer_new(const smg_gguf *gguf, smg_tokenizer **ret_tokenizer, smidge_error *error)
+smidge_status smg_tokenizer_new(const smg_gguf *gguf, const smg_stop *stop, smg_tokenizer **ret_tokenizer,
+                                smidge_error *error)
 {
-    SMG_CLEANUP(free_tokenizer) loader l = {.gguf = gguf, .error = error};
+    SMG_CLEANUP(free_tokenizer) loader l = {.gguf = gguf, .stop = stop, .error = error};
     SMG_TRY(choose_model(&l));
     SMG_TRY(find_arrays(&l));
     SMG_TRY(take_memory(&l));

@@ -146,12 +146,6 @@ static inline int32_t add(const smg_text_table *table, int32_t place, uint64_t h
     return -1;
 }
 
-/* A page that is read before it is written is paid for twice. */
-static void clear(const smg_text_table *table)
-{
-    memset(table->slots, 0, table->slot_count * sizeof *table->slots);
-}
-
 static void prefetch(const smg_text_table *table, uint64_t hash)
 {
     __builtin_prefetch(&table->slots[first_slot(table, hash)], 1);
@@ -164,13 +158,12 @@ smg_text smg_vocabulary_name(const smg_tokenizer *tokenizer, int32_t id)
     return text_at(&tokenizer->names, id);
 }
 
-int32_t smg_vocabulary_add_names(const smg_tokenizer *tokenizer, int32_t *ret_same)
+int32_t smg_vocabulary_add_names(const smg_tokenizer *tokenizer, int32_t from, int32_t to, int32_t *ret_same)
 {
     const smg_text_table *names = &tokenizer->names;
     uint64_t hashes[BLOCK];
-    clear(names);
-    for (int32_t start = 0; start < tokenizer->size; start += BLOCK) {
-        int32_t count = tokenizer->size - start < BLOCK ? tokenizer->size - start : BLOCK;
+    for (int32_t start = from; start < to; start += BLOCK) {
+        int32_t count = to - start < BLOCK ? to - start : BLOCK;
         for (int32_t i = 0; i < count; i++) {
             smg_text name = text_at(names, start + i);
             hashes[i] = is_short(name.size) ? hash_short(load_short(name.data, name.size), name.size)
@@ -233,19 +226,18 @@ static inline bool hash_merge(smg_text merge, uint64_t *ret_hash)
     return true;
 }
 
-int32_t smg_vocabulary_add_merges(const smg_tokenizer *tokenizer, int32_t count)
+int32_t smg_vocabulary_add_merges(const smg_tokenizer *tokenizer, int32_t from, int32_t to)
 {
     const smg_text_table *merges = &tokenizer->merges;
     uint64_t hashes[BLOCK];
-    clear(merges);
-    for (int32_t start = 0; start < count; start += BLOCK) {
-        int32_t size = count - start < BLOCK ? count - start : BLOCK;
-        for (int32_t i = 0; i < size; i++) {
+    for (int32_t start = from; start < to; start += BLOCK) {
+        int32_t count = to - start < BLOCK ? to - start : BLOCK;
+        for (int32_t i = 0; i < count; i++) {
             if (!hash_merge(text_at(merges, start + i), &hashes[i]))
                 return start + i;
             prefetch(merges, hashes[i]);
         }
-        for (int32_t i = 0; i < size; i++)
+        for (int32_t i = 0; i < count; i++)
             (void)add(merges, start + i, hashes[i]); /* of two equal merges the first counts */
     }
     return -1;

@@ -94,7 +94,7 @@ static void read_vocabulary(const smg_gguf *gguf)
 {
     smg_tokenizer *tokenizer = NULL;
     touch(&(uint64_t){smg_tokenizer_memory(gguf)}, 8);
-    if (smg_tokenizer_new(gguf, &tokenizer, NULL) != SMIDGE_OK)
+    if (smg_tokenizer_new(gguf, NULL, &tokenizer, NULL) != SMIDGE_OK)
         return;
     for (int32_t id = 0; id < smg_tokenizer_size(tokenizer); id++) {
         smg_text bytes = smg_tokenizer_bytes(tokenizer, id);

@@ -37,7 +37,7 @@ static const smg_tokenizer *vocabulary(int which)
         gguf_finish(&files[which]);
         must(smg_gguf_parse(files[which].bytes, files[which].size, "tiny", &parsed[which], NULL) ==
              SMIDGE_OK);
-        must(smg_tokenizer_new(&parsed[which], &tokenizers[which], NULL) == SMIDGE_OK);
+        must(smg_tokenizer_new(&parsed[which], NULL, &tokenizers[which], NULL) == SMIDGE_OK);
     }
     return tokenizers[which];
 }

@@ -44,7 +44,7 @@ static void build(void)
         gguf_finish(&builders[i]);
         require(smg_gguf_parse(builders[i].bytes, builders[i].size, "tiny", &ggufs[i], &error) == SMIDGE_OK,
                 "the vocabulary does not parse");
-        require(smg_tokenizer_new(&ggufs[i], &tokenizers[i], &error) == SMIDGE_OK,
+        require(smg_tokenizer_new(&ggufs[i], NULL, &tokenizers[i], &error) == SMIDGE_OK,
                 "the vocabulary does not load");
     }
 }

@@ -397,7 +397,7 @@ static void marks_become_tokens(void **state)
     smidge_error error;
     assert_int_equal(smg_gguf_open(smg_test_need_fixture("tokenizers/ggml-vocab-qwen2.gguf"), &gguf, &error),
                      SMIDGE_OK);
-    assert_int_equal(smg_tokenizer_new(&gguf, &tokenizer, &error), SMIDGE_OK);
+    assert_int_equal(smg_tokenizer_new(&gguf, NULL, &tokenizer, &error), SMIDGE_OK);
     smg_text jinja = {.size = 0};
     const smg_chat_template *chat = NULL;
     assert_int_equal(smg_gguf_get_text(&gguf, "tokenizer.chat_template", &jinja, NULL, &error), SMIDGE_OK);

@@ -42,7 +42,7 @@ static void open_tiny(vocabulary *v, bool spm)
         tiny_begin_bpe(&v->file, &tokens, "gpt-2");
     gguf_finish(&v->file);
     if (smg_gguf_parse(v->file.bytes, v->file.size, "tiny", &v->gguf, &error) != SMIDGE_OK ||
-        smg_tokenizer_new(&v->gguf, &v->tokenizer, &error) != SMIDGE_OK ||
+        smg_tokenizer_new(&v->gguf, NULL, &v->tokenizer, &error) != SMIDGE_OK ||
         smg_token_filter_new(v->tokenizer, &v->filter, &error) != SMIDGE_OK)
         fail_msg("%s: %s", error.where, error.message);
 }
@@ -59,7 +59,7 @@ static bool open_fixture(vocabulary *v, const char *name)
         return false;
     }
     if (smg_gguf_open(path, &v->gguf, &error) != SMIDGE_OK ||
-        smg_tokenizer_new(&v->gguf, &v->tokenizer, &error) != SMIDGE_OK)
+        smg_tokenizer_new(&v->gguf, NULL, &v->tokenizer, &error) != SMIDGE_OK)
         fail_msg("%s: %s", error.where, error.message);
     int64_t start = smidge_now_ns();
     if (smg_token_filter_new(v->tokenizer, &v->filter, &error) != SMIDGE_OK)
@@ -308,7 +308,7 @@ static void wants_every_byte(void **unused)
     tiny_begin_bpe(&v.file, &tokens, "gpt-2");
     gguf_finish(&v.file);
     assert_int_equal(smg_gguf_parse(v.file.bytes, v.file.size, "tiny", &v.gguf, &error), SMIDGE_OK);
-    assert_int_equal(smg_tokenizer_new(&v.gguf, &v.tokenizer, &error), SMIDGE_OK);
+    assert_int_equal(smg_tokenizer_new(&v.gguf, NULL, &v.tokenizer, &error), SMIDGE_OK);
     assert_int_equal(smg_token_filter_new(v.tokenizer, &v.filter, &error), SMIDGE_E_UNSUPPORTED);
     assert_non_null(strstr(error.message, "the byte 0x7B alone"));
     close_vocabulary(&v);

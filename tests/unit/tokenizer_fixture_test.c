@@ -29,7 +29,7 @@ static void open_vocabulary(const char *name, loaded *v)
     smidge_error error;
     snprintf(file, sizeof(file), "tokenizers/ggml-vocab-%s.gguf", name);
     if (smg_gguf_open(smg_test_need_fixture(file), &v->gguf, &error) != SMIDGE_OK ||
-        smg_tokenizer_new(&v->gguf, &v->tokenizer, &error) != SMIDGE_OK)
+        smg_tokenizer_new(&v->gguf, NULL, &v->tokenizer, &error) != SMIDGE_OK)
         fail_msg("%s: %s", error.where, error.message);
 }
 
@@ -231,7 +231,7 @@ static void memory_is_foretold(void **state)
         smg_tokenizer *second;
         smidge_error error;
         smg_alloc_fail_at(0);
-        assert_int_equal(smg_tokenizer_new(&vocabulary.gguf, &second, &error), SMIDGE_OK);
+        assert_int_equal(smg_tokenizer_new(&vocabulary.gguf, NULL, &second, &error), SMIDGE_OK);
         assert_int_equal(smg_alloc_calls(), 1); /* one block; its size is compared in tokenizer_test */
         assert_true(smg_tokenizer_memory(&vocabulary.gguf) < (UINT64_C(8) << 20));
         smg_tokenizer_free(second);

@@ -25,7 +25,7 @@ static smidge_status open_built(fixture *f, smidge_error *error)
     f->tokenizer = NULL;
     gguf_finish(&f->builder);
     assert_int_equal(smg_gguf_parse(f->builder.bytes, f->builder.size, "tiny", &f->gguf, error), SMIDGE_OK);
-    return smg_tokenizer_new(&f->gguf, &f->tokenizer, error);
+    return smg_tokenizer_new(&f->gguf, NULL, &f->tokenizer, error);
 }
 
 static void close_built(fixture *f)
@@ -285,6 +285,19 @@ static void tokens_one_by_one(void **state)
     }
 }
 
+static void loading_stops(void **state)
+{
+    (void)state;
+    const smg_stop late = {.deadline = 1};
+    fixture f;
+    open_bpe(&f, NULL);
+    smidge_error error;
+    smg_tokenizer *tokenizer = NULL;
+    assert_int_equal(smg_tokenizer_new(&f.gguf, &late, &tokenizer, &error), SMIDGE_E_DEADLINE);
+    assert_null(tokenizer);
+    close_built(&f);
+}
+
 static void bos_and_eos(void **state)
 {
     (void)state;
@@ -406,7 +419,7 @@ static void memory_is_foretold(void **state)
     smg_tokenizer *second;
     smidge_error error;
     smg_alloc_fail_at(0);
-    assert_int_equal(smg_tokenizer_new(&f.gguf, &second, &error), SMIDGE_OK);
+    assert_int_equal(smg_tokenizer_new(&f.gguf, NULL, &second, &error), SMIDGE_OK);
     assert_int_equal(smg_alloc_calls(), 1); /* all that it takes, and it is as large as foretold */
     assert_int_equal(smg_alloc_live_blocks(), blocks + 1);
     assert_int_equal(second->arena.size, foretold);
@@ -434,7 +447,7 @@ static smidge_status load_and_use(const smg_gguf *gguf)
     size_t size;
     smidge_error error;
     smg_span spans[] = {{.text = "<s>hello", .size = 8, .trusted = true}, {.text = " world", .size = 6}};
-    smidge_status status = smg_tokenizer_new(gguf, &tokenizer, &error);
+    smidge_status status = smg_tokenizer_new(gguf, NULL, &tokenizer, &error);
     if (status == SMIDGE_OK)
         status = smg_tokenizer_encode(tokenizer, spans, 2, true, &ids, &error);
     if (status == SMIDGE_OK)
@@ -730,7 +743,7 @@ static void damaged_vocabularies_do_no_harm(void **state)
             size_t size;
             smidge_error error;
             if (smg_gguf_parse(bytes, f.builder.size, "damaged", &gguf, &error) == SMIDGE_OK) {
-                if (smg_tokenizer_new(&gguf, &tokenizer, &error) == SMIDGE_OK) {
+                if (smg_tokenizer_new(&gguf, NULL, &tokenizer, &error) == SMIDGE_OK) {
                     smg_span span = {.text = text, .size = sizeof(text) - 1, .trusted = round % 2 == 0};
                     assert_int_equal(smg_tokenizer_encode(tokenizer, &span, 1, true, &ids, &error),
                                      SMIDGE_OK);
@@ -761,7 +774,7 @@ int main(void)
         cmocka_unit_test(too_long_text_is_refused),  cmocka_unit_test(memory_is_foretold),
         cmocka_unit_test(each_allocation_may_fail),  cmocka_unit_test(broken_vocabularies_are_refused),
         cmocka_unit_test(odd_vocabularies_work),     cmocka_unit_test(damaged_vocabularies_do_no_harm),
-        cmocka_unit_test(tokens_one_by_one),
+        cmocka_unit_test(tokens_one_by_one),         cmocka_unit_test(loading_stops),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
