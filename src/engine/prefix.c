@@ -4,13 +4,14 @@
 #include "engine/engine.h"
 #include "engine/prompt.h"
 
-/* Cells 0 .. count-1 of each layer are moved together; the layouts differ in how many cells a layer has. */
-static void copy_cells(const smg_kv_cache *from, smg_kv_cache *to, int layers, int32_t count)
+/* Cells 0 .. count-1 of a head in a layer are moved together; the layouts differ in how many cells it has. */
+static void copy_cells(const smg_kv_cache *from, smg_kv_cache *to, const smg_shape *shape, int32_t count)
 {
     size_t bytes = (size_t)count * from->cell_bytes;
-    for (int i = 0; i < layers; i++) {
-        memcpy(to->keys + (size_t)i * to->layer_bytes, from->keys + (size_t)i * from->layer_bytes, bytes);
-        memcpy(to->values + (size_t)i * to->layer_bytes, from->values + (size_t)i * from->layer_bytes, bytes);
+    size_t heads = (size_t)shape->layers * (size_t)shape->kv_heads;
+    for (size_t i = 0; i < heads; i++) {
+        memcpy(to->keys + i * to->head_bytes, from->keys + i * from->head_bytes, bytes);
+        memcpy(to->values + i * to->head_bytes, from->values + i * from->head_bytes, bytes);
     }
 }
 
@@ -79,7 +80,7 @@ smidge_status smidge_prefix_new(smidge_session *session, const smidge_span *span
     bool long_rope = smg_scratch_long(&session->model->model, session->options.context);
     SMG_TRY(smg_prefix_new(session->model, session->cache.kind, session->count, long_rope, &prefix, error));
     memcpy(prefix->ids, session->ids, (size_t)session->count * sizeof *prefix->ids);
-    copy_cells(&session->cache, &prefix->cache, session->model->model.shape.layers, session->count);
+    copy_cells(&session->cache, &prefix->cache, &session->model->model.shape, session->count);
     *ret_prefix = prefix;
     return SMIDGE_OK;
 }

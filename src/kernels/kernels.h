@@ -61,13 +61,26 @@ typedef void (*smg_quantize_fn)(const float *x, void *ret_row, int64_t k);
 /* n floats -> cached elements (rounded to nearest even). */
 typedef void (*smg_kv_store_fn)(const float *x, void *ret_cells, int64_t n);
 
-/* ret_scores[i] = scale * dot(q, keys[i]) for i < count; keys `stride` bytes apart, `n` elements each. */
-typedef void (*smg_attention_scores_fn)(const float *q, const void *keys, size_t stride, int64_t count,
-                                        int64_t n, float scale, float *ret_scores);
-/* acc[e] += sum over i of p[i] * values[i][e], added in the order of i, one fused multiply-add each, so that
- * a call with count = a + b equals one with a followed by one with b, and all paths give the same bits. */
-typedef void (*smg_attention_mix_fn)(const float *p, const void *values, size_t stride, int64_t count,
-                                     int64_t n, float *acc);
+/* Cached keys or values of one head: `count` rows of `n` elements, `stride` bytes apart. */
+typedef struct smg_cells {
+    const void *rows;
+    size_t stride;
+    int64_t count;
+    int64_t n; /* at most SMG_CELL_MAX */
+} smg_cells;
+
+#define SMG_CELL_MAX 1024
+
+/* ret_scores[j * score_stride + i] = scale * dot(q + j * q_stride, key i) for each of `queries` queries; strides in
+ * floats. Queries that meet the same keys share what it takes to make floats of them. */
+typedef void (*smg_attention_scores_fn)(const float *q, size_t q_stride, int64_t queries,
+                                        const smg_cells *keys, float scale, float *ret_scores,
+                                        size_t score_stride);
+/* acc[j * acc_stride + e] += sum over i of p[j * p_stride + i] * value i's element e, added in the order of i, one
+ * fused multiply-add each, so that a call with count = a + b equals one with a followed by one with b, and all
+ * paths give the same bits. */
+typedef void (*smg_attention_mix_fn)(const float *p, size_t p_stride, int64_t queries,
+                                     const smg_cells *values, float *acc, size_t acc_stride);
 
 typedef struct smg_kernels {
     uint32_t cpu_mask;

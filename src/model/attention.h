@@ -8,11 +8,9 @@
  * [2 * i + 1]. */
 void smg_rope_angles(const smg_shape *shape, const float *frequencies, int32_t position, float *ret_angles);
 
-/* Turns queries and keys and puts keys and values into their cells; complete after the next barrier. */
-void smg_attention_store(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
-                         const smg_row *rows, int32_t count, int layer);
-/* scratch->attention from scratch->q and the caches; complete after the next barrier. */
-void smg_attention_run(const smg_model *model, smg_scratch *scratch, smg_worker *worker, const smg_row *rows,
-                       int32_t count, int layer);
+/* Turns queries and keys, puts keys and values into their cells, and fills scratch->attention from scratch->q and the
+ * caches; complete after the next barrier. True when the run was stopped. */
+bool smg_attention_run(const smg_model *model, smg_scratch *scratch, smg_worker *worker, const smg_row *rows,
+                       int32_t count, int layer) SMG_MUST_CHECK;
 
 #endif

@@ -106,11 +106,8 @@ static bool attention_block(const pass *run, smg_worker *worker, int number)
     };
     if (smg_product_run(run->model, scratch, worker, &normed, projections, 3))
         return true;
-    smg_attention_store(run->model, scratch, worker, run->rows, run->count, number);
-    if (smg_worker_barrier(worker))
-        return true;
-    smg_attention_run(run->model, scratch, worker, run->rows, run->count, number);
-    if (smg_worker_barrier(worker))
+    if (smg_attention_run(run->model, scratch, worker, run->rows, run->count, number) ||
+        smg_worker_barrier(worker))
         return true;
     return add_output(run, worker, scratch->attention, &layer->o, layer->o_bias, layer->attention_post_norm);
 }

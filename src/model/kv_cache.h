@@ -6,12 +6,12 @@
 #include "kernels/kernels.h"
 #include "model/shape.h"
 
-/* Layout of each of the two: [layer][cell][kv head][element of the head]. */
+/* Layout of each of the two: [layer][kv head][cell][element of the head]: whoever attends for a head reads straight on. */
 typedef struct smg_kv_cache {
     smg_kv kind;
     int32_t cells;
-    size_t head_bytes;
     size_t cell_bytes;
+    size_t head_bytes; /* of all its cells */
     size_t layer_bytes;
     uint8_t *keys;
     uint8_t *values;

@@ -45,6 +45,9 @@ smg_scratch *smg_scratch_take(smg_arena *arena, const smg_model *model, int32_t 
     scratch.k = take_floats(arena, rows * keys);
     scratch.v = take_floats(arena, rows * keys);
     scratch.attention = take_floats(arena, rows * queries);
+    scratch.score_stride = (size_t)context + (size_t)spare;
+    int64_t queries_most = (int64_t)larger(threads * SMG_QUERIES_MOST, shape->heads);
+    scratch.scores = take_floats(arena, queries_most * (int64_t)scratch.score_stride);
     scratch.hidden = take_floats(arena, (int64_t)rows * shape->feed_forward);
     if (shape->architecture->post_norms)
         scratch.projection = take_floats(arena, (int64_t)rows * shape->width);
@@ -58,7 +61,10 @@ smg_scratch *smg_scratch_take(smg_arena *arena, const smg_model *model, int32_t 
     scratch.batch = take_inputs(arena, model, rows);
     for (int i = 0; i < threads; i++) {
         smg_worker_scratch *worker = &scratch.workers[i];
-        worker->scores = take_floats(arena, (int64_t)context + spare);
+        if (scratch.scores != NULL)
+            worker->scores = scratch.scores + (size_t)i * SMG_QUERIES_MOST * scratch.score_stride;
+        worker->queries = take_floats(arena, (int64_t)SMG_QUERIES_MOST * shape->head_size);
+        worker->mixes = take_floats(arena, (int64_t)SMG_QUERIES_MOST * shape->head_size);
         worker->tile = take_floats(arena, (int64_t)rows * SMG_TILE_ROWS);
         worker->norm = take_floats(arena, shape->width);
         worker->single = take_inputs(arena, model, 1);

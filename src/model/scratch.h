@@ -4,7 +4,8 @@
 
 #include "model/forward.h"
 
-#define SMG_TILE_ROWS 64 /* most rows of a matrix that a worker takes at once */
+#define SMG_TILE_ROWS 64    /* most rows of a matrix that a worker takes at once */
+#define SMG_QUERIES_MOST 16 /* most query heads that a worker attends with at once */
 
 /* Rows of activations in each form that a product may want. */
 typedef struct smg_inputs {
@@ -14,7 +15,9 @@ typedef struct smg_inputs {
 
 /* What each worker has for itself. */
 typedef struct smg_worker_scratch {
-    float *scores;     /* [context] of one head */
+    float *scores;     /* [SMG_QUERIES_MOST][score_stride], a part of the scratch's */
+    float *queries;    /* [SMG_QUERIES_MOST][head_size] … */
+    float *mixes;      /* … and what comes out for them */
     float *tile;       /* [rows][SMG_TILE_ROWS] of a product */
     float *norm;       /* [width] of a single token … */
     smg_inputs single; /* … and its forms: one row each */
@@ -27,6 +30,8 @@ struct smg_scratch {
     float *q;             /* [rows][heads * head_size] */
     float *k, *v;         /* [rows][kv_heads * head_size] */
     float *attention;     /* [rows][heads * head_size] */
+    float *scores;        /* [at least heads][score_stride]: of a token that all workers attend to */
+    size_t score_stride;  /* floats: what a token may see */
     float *hidden;        /* [rows][feed_forward] */
     float *projection;    /* [rows][width], a block's result before its post norm; NULL: the model has none */
     float *angles;        /* [rows][rope_size]: cosine and sine of each pair */

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 
 #define POSITIONS 96
+#define LONGEST 300 /* beyond what one tile of keys holds, and one phase of a single token's attention */
 #define STORIES "models/stories260K/stories260K.gguf"
 
 /* One model, all of whose ways of being run must agree. */
@@ -14,10 +15,10 @@ typedef struct subject {
     const char *path;
     int32_t positions;
     int32_t prefix_context; /* of the sessions that compute prefixes; 0: more than the others have */
-    char text[POSITIONS];
-    int32_t before;         /* tokens in front of the first capital's … */
-    bool bos;               /* … of which the first is BOS, so that even no text has a token */
-    int32_t ids[POSITIONS]; /* the first `positions` of the text's */
+    char text[LONGEST];
+    int32_t before;       /* tokens in front of the first capital's … */
+    bool bos;             /* … of which the first is BOS, so that even no text has a token */
+    int32_t ids[LONGEST]; /* the first `positions` of the text's */
 } subject;
 
 /* The same of it at one CPU path with one KV type. */
@@ -33,15 +34,15 @@ typedef struct setting {
 static void choose_text(subject *chosen, const smidge_model *model)
 {
     uint64_t state = 7;
-    for (int32_t i = 0; i < POSITIONS; i++)
+    for (int32_t i = 0; i < LONGEST; i++)
         chosen->text[i] = (char)('A' + smg_test_random(&state) % 26);
-    int32_t ids[POSITIONS + 8];
+    int32_t ids[LONGEST + 8];
     size_t count = 0;
     smidge_error error;
-    const smidge_span span = {.text = chosen->text, .size = POSITIONS};
-    engine_ok(smidge_tokenize(model, &span, 1, ids, POSITIONS + 8, &count, &error), &error);
-    assert_in_range(count, POSITIONS + 1, POSITIONS + 8);
-    chosen->before = (int32_t)count - POSITIONS;
+    const smidge_span span = {.text = chosen->text, .size = LONGEST};
+    engine_ok(smidge_tokenize(model, &span, 1, ids, LONGEST + 8, &count, &error), &error);
+    assert_in_range(count, LONGEST + 1, LONGEST + 8);
+    chosen->before = (int32_t)count - LONGEST;
     chosen->bos = smg_tokenizer_adds_bos(model->tokenizer);
     memcpy(chosen->ids, ids, (size_t)chosen->positions * sizeof *ids);
 }
@@ -121,7 +122,7 @@ static void check_prefix(const setting *at, smidge_model *model, int32_t length)
 static void check_own_past(const setting *at, smidge_model *model, int32_t common)
 {
     int32_t positions = at->of->positions;
-    int32_t other[POSITIONS];
+    int32_t other[LONGEST];
     for (int32_t i = 0; i < positions; i++)
         other[i] = i < common ? at->of->ids[i] : at->of->ids[positions - 1 - i + common];
     other[common] = at->of->ids[common] == 5 ? 6 : 5;
@@ -325,13 +326,43 @@ static void every_weight_type(void **state)
     assert_true(turn >= 15);
 }
 
+/* A single token's attention is cut by positions where whole heads would leave workers idle: three heads for one, two
+ * and three workers, with windows and without. */
+static void long_contexts(void **state)
+{
+    (void)state;
+    const char *cpus[ENGINE_STEPS];
+    int steps = engine_cpu_names(cpus);
+    for (int32_t window = 0; window <= 200; window += 200) {
+        synthetic_shape shape = {
+            .type = SMG_TYPE_Q8_0,
+            .layers = 2,
+            .width = 64,
+            .heads = 9,
+            .kv_heads = 3,
+            .head_size = 64,
+            .feed_forward = 64,
+            .context = LONGEST,
+            .window = window,
+            .seed = 5,
+        };
+        synthetic_file file = synthetic_make(&shape);
+        subject random = {.name = "long", .path = file.path, .positions = LONGEST};
+        smidge_model *model = engine_open(file.path, NULL, 1);
+        choose_text(&random, model);
+        smidge_model_close(model);
+        for (int32_t kv = 0; kv < 3; kv++)
+            check_setting(&random, cpus[steps - 1], kv, false);
+        synthetic_free(&file);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_family),
-        cmocka_unit_test(contexts_change_nothing_but_at_a_threshold),
-        cmocka_unit_test(stories),
-        cmocka_unit_test(every_weight_type),
+        cmocka_unit_test(every_family),  cmocka_unit_test(contexts_change_nothing_but_at_a_threshold),
+        cmocka_unit_test(stories),       cmocka_unit_test(every_weight_type),
+        cmocka_unit_test(long_contexts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,7 +6,7 @@
 #include "kernel_check.h"
 #include "kernels/half.h"
 
-enum { MAX_COUNT = 37 };
+enum { MAX_COUNT = 137, MAX_QUERIES = 7 };
 
 typedef struct cache {
     int64_t n, count;
@@ -47,15 +47,15 @@ static int64_t next_count(int64_t count)
     return count < 9 ? count + 1 : count == 9 ? MAX_COUNT : 0;
 }
 
-static void check_scores(check *c, smg_kv kv, const cache *keys, data_kind kind)
+static smg_cells cells_of(const cache *made)
 {
-    const float scale = 0.125F;
-    float *q = guarded_new((size_t)keys->n * sizeof *q);
-    float *expected = guarded_new((size_t)keys->count * sizeof *expected);
-    float *got = guarded_new((size_t)keys->count * sizeof *got);
-    fill_floats(&c->random, kind, q, keys->n);
-    c->reference->attention_scores[kv](q, keys->cells, keys->stride, keys->count, keys->n, scale, expected);
-    c->table->attention_scores[kv](q, keys->cells, keys->stride, keys->count, keys->n, scale, got);
+    return (smg_cells){.rows = made->cells, .stride = made->stride, .count = made->count, .n = made->n};
+}
+
+/* One query's scores against the reference's, against the floats that the cells were made from, and each alone. */
+static void check_query(check *c, smg_kv kv, const cache *keys, const float *q, float scale,
+                        const float *expected, const float *got)
+{
     for (int64_t i = 0; i < keys->count; i++) {
         double size = 0, exact = 0;
         for (int64_t e = 0; e < keys->n; e++) {
@@ -68,36 +68,71 @@ static void check_scores(check *c, smg_kv kv, const cache *keys, data_kind kind)
                        (int)keys->count, (double)got[i], (double)expected[i]);
         /* the cells' own rounding: half a step of 127, or of 11 bits */
         if (fabs(got[i] - exact * scale) > (kv == SMG_KV_Q8_0 ? 0.5 : 1e-3) * size + 1e-6)
-            check_fail(c, "n %d: score %.9g of cells, %.9g of floats", (int)keys->n, (double)got[i],
-                       exact * scale);
+            check_fail(c, "n %d: score %d of cells, %.9g of floats", (int)keys->n, (int)i, exact * scale);
         float alone;
-        c->table->attention_scores[kv](q, keys->cells + (size_t)i * keys->stride, keys->stride, 1, keys->n,
-                                       scale, &alone);
+        const smg_cells one = {keys->cells + (size_t)i * keys->stride, keys->stride, 1, keys->n};
+        c->table->attention_scores[kv](q, (size_t)keys->n, 1, &one, scale, &alone, 1);
         if (memcmp(&alone, &got[i], sizeof alone) != 0)
             check_fail(c, "n %d: score %d of %d differs from the one alone", (int)keys->n, (int)i,
                        (int)keys->count);
     }
 }
 
-static void check_mix(check *c, smg_kv kv, const cache *values)
+/* Strides of queries and results, so that what lies between must stay as it was. */
+static size_t apart(int64_t n)
 {
-    const size_t bytes = (size_t)values->n * sizeof(float);
-    float *p = guarded_new((size_t)values->count * sizeof *p);
+    return (size_t)n + 3;
+}
+
+static void check_scores(check *c, smg_kv kv, const cache *keys, int64_t queries, data_kind kind)
+{
+    const float scale = 0.125F;
+    const smg_cells cells = cells_of(keys);
+    const size_t q_stride = apart(keys->n), stride = apart(keys->count);
+    const size_t q_floats = (size_t)(queries - 1) * q_stride + (size_t)keys->n;
+    const size_t floats = (size_t)(queries - 1) * stride + (size_t)keys->count;
+    float *q = guarded_new(q_floats * sizeof *q);
+    float *expected = guarded_new(floats * sizeof *expected);
+    float *got = guarded_new(floats * sizeof *got);
+    fill_floats(&c->random, kind, q, (int64_t)q_floats);
+    c->reference->attention_scores[kv](q, q_stride, queries, &cells, scale, expected, stride);
+    c->table->attention_scores[kv](q, q_stride, queries, &cells, scale, got, stride);
+    for (int64_t j = 0; j < queries; j++)
+        check_query(c, kv, keys, q + (size_t)j * q_stride, scale, expected + (size_t)j * stride,
+                    got + (size_t)j * stride);
+    for (int64_t j = 1; j < queries; j++)
+        if (memcmp(got + (size_t)j * stride - 3, expected + (size_t)j * stride - 3, 3 * sizeof *got) != 0)
+            check_fail(c, "n %d, %d keys: written behind the scores of query %d", (int)keys->n,
+                       (int)keys->count, (int)j - 1);
+}
+
+static void check_mix(check *c, smg_kv kv, const cache *values, int64_t queries)
+{
+    const smg_cells cells = cells_of(values);
+    const size_t p_stride = apart(values->count), stride = apart(values->n);
+    const size_t p_floats = (size_t)(queries - 1) * p_stride + (size_t)values->count;
+    const size_t floats = (size_t)(queries - 1) * stride + (size_t)values->n;
+    const size_t bytes = floats * sizeof(float);
+    float *p = guarded_new(p_floats * sizeof *p);
     float *expected = guarded_new(bytes), *got = guarded_new(bytes), *halves = guarded_new(bytes);
-    fill_floats(&c->random, DATA_RANDOM, p, values->count);
-    fill_floats(&c->random, DATA_RANDOM, expected, values->n);
+    fill_floats(&c->random, DATA_RANDOM, p, (int64_t)p_floats);
+    fill_floats(&c->random, DATA_RANDOM, expected, (int64_t)floats);
     memcpy(got, expected, bytes);
     memcpy(halves, expected, bytes);
-    c->reference->attention_mix[kv](p, values->cells, values->stride, values->count, values->n, expected);
-    c->table->attention_mix[kv](p, values->cells, values->stride, values->count, values->n, got);
-    int64_t cut = values->count / 3;
-    c->table->attention_mix[kv](p, values->cells, values->stride, cut, values->n, halves);
-    c->table->attention_mix[kv](p + cut, values->cells + (size_t)cut * values->stride, values->stride,
-                                values->count - cut, values->n, halves);
+    c->reference->attention_mix[kv](p, p_stride, queries, &cells, expected, stride);
+    c->table->attention_mix[kv](p, p_stride, queries, &cells, got, stride);
+    smg_cells first = cells, second = cells;
+    first.count = cells.count / 3;
+    second.count = cells.count - first.count;
+    second.rows = values->cells + (size_t)first.count * values->stride;
+    c->table->attention_mix[kv](p, p_stride, queries, &first, halves, stride);
+    c->table->attention_mix[kv](p + first.count, p_stride, queries, &second, halves, stride);
     if (memcmp(got, expected, bytes) != 0)
-        check_fail(c, "n %d, %d values: differs from the reference", (int)values->n, (int)values->count);
+        check_fail(c, "n %d, %d values, %d queries: differs from the reference", (int)values->n,
+                   (int)values->count, (int)queries);
     if (memcmp(halves, got, bytes) != 0)
-        check_fail(c, "n %d, %d values: two calls differ from one", (int)values->n, (int)values->count);
+        check_fail(c, "n %d, %d values, %d queries: two calls differ from one", (int)values->n,
+                   (int)values->count, (int)queries);
 }
 
 static void check_attention(check *c, smg_kv kv, bool scores)
@@ -107,10 +142,11 @@ static void check_attention(check *c, smg_kv kv, bool scores)
             for (data_kind kind = 0; kind < DATA_KINDS; kind++) {
                 cache made;
                 make_cache(c, kv, n, count, kind, &made);
+                int64_t queries = 1 + (n + count + (int64_t)kind) % MAX_QUERIES;
                 if (scores)
-                    check_scores(c, kv, &made, kind);
+                    check_scores(c, kv, &made, queries, kind);
                 else
-                    check_mix(c, kv, &made);
+                    check_mix(c, kv, &made, queries);
                 guarded_free_all();
             }
 }

@@ -9,7 +9,7 @@
 #include "format/interleave.h"
 #include "kernel_check.h"
 
-enum { RUNS = 7, K = 2048, BENCH_TOKENS = 64, BENCH_ROWS = 2048, HEAD = 128, KEYS = 2048 };
+enum { RUNS = 7, K = 2048, BENCH_TOKENS = 64, BENCH_ROWS = 2048, HEAD = 128, KEYS = 2048, QUERIES = 4 };
 
 static const size_t BIG = (size_t)256 << 20;
 
@@ -170,17 +170,24 @@ static void work_store(const void *job)
     v->table.kv_store[v->kv](v->a, v->cells, K);
 }
 
+static smg_cells work_cells(const vector_job *v)
+{
+    return (
+        smg_cells){.rows = v->cells, .stride = smg_kv_bytes((smg_kv)v->kv, HEAD), .count = KEYS, .n = HEAD};
+}
+
 static void work_scores(const void *job)
 {
     const vector_job *v = job;
-    v->table.attention_scores[v->kv](v->a, v->cells, smg_kv_bytes((smg_kv)v->kv, HEAD), KEYS, HEAD, 0.1F,
-                                     v->out);
+    const smg_cells keys = work_cells(v);
+    v->table.attention_scores[v->kv](v->a, HEAD, QUERIES, &keys, 0.1F, v->out, KEYS);
 }
 
 static void work_mix(const void *job)
 {
     const vector_job *v = job;
-    v->table.attention_mix[v->kv](v->a, v->cells, smg_kv_bytes((smg_kv)v->kv, HEAD), KEYS, HEAD, v->out);
+    const smg_cells values = work_cells(v);
+    v->table.attention_mix[v->kv](v->a, KEYS, QUERIES, &values, v->out, HEAD);
 }
 
 static void work_round(const void *job)
@@ -231,8 +238,8 @@ static const struct {
     }
     WORK(quantize, work_quantize, K),
     WORK(kv_store, work_store, K),
-    WORK(attention_scores, work_scores, (double)KEYS *HEAD),
-    WORK(attention_mix, work_mix, (double)KEYS *HEAD),
+    WORK(attention_scores, work_scores, (double)KEYS *HEAD *QUERIES),
+    WORK(attention_mix, work_mix, (double)KEYS *HEAD *QUERIES),
     WORK(round_f16, work_round, K),
     WORK(rms_norm, work_norm, K),
     WORK(soft_cap, work_cap, K),

@@ -127,6 +127,18 @@ static ALWAYS_INLINE float v8_sum(v8 x)
     return vaddvq_f32(vaddq_f32(x.a, x.b));
 }
 
+static ALWAYS_INLINE float32x4_t sum_four(const v8 x[4])
+{
+    return vpaddq_f32(vpaddq_f32(vaddq_f32(x[0].a, x[0].b), vaddq_f32(x[1].a, x[1].b)),
+                      vpaddq_f32(vaddq_f32(x[2].a, x[2].b), vaddq_f32(x[3].a, x[3].b)));
+}
+
+/* The sums of eight vectors' lanes, each one's in the order of v8_sum. */
+static ALWAYS_INLINE v8 v8_sum_each(const v8 x[8])
+{
+    return V8(sum_four(x), sum_four(x + 4));
+}
+
 /* Sums in double. */
 typedef struct wide {
     float64x2_t a, b;

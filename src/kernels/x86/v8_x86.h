@@ -114,6 +114,20 @@ static ALWAYS_INLINE float v8_sum(v8 x)
     return sum_lanes(x);
 }
 
+/* The sums of eight vectors' lanes, each one's in the order of v8_sum. */
+static ALWAYS_INLINE v8 v8_sum_each(const v8 x[8])
+{
+    v8 fours[4], pairs[2];
+    foreach (i, 4)
+        fours[i] = v8_add(_mm256_permute2f128_ps(x[i], x[i + 4], 0x20),
+                          _mm256_permute2f128_ps(x[i], x[i + 4], 0x31));
+    foreach (i, 2)
+        pairs[i] = v8_add(_mm256_shuffle_ps(fours[2 * i], fours[2 * i + 1], _MM_SHUFFLE(1, 0, 1, 0)),
+                          _mm256_shuffle_ps(fours[2 * i], fours[2 * i + 1], _MM_SHUFFLE(3, 2, 3, 2)));
+    return v8_add(_mm256_shuffle_ps(pairs[0], pairs[1], _MM_SHUFFLE(2, 0, 2, 0)),
+                  _mm256_shuffle_ps(pairs[0], pairs[1], _MM_SHUFFLE(3, 1, 3, 1)));
+}
+
 /* Sums in double. */
 typedef __m256d wide;
 
