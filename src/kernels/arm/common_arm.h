@@ -51,6 +51,9 @@ typedef struct byte_pair {
     int8x16_t first, second;
 } byte_pair;
 
+/* For its address alone: of types that go with a pair's addresses, the one whose every address the assembler is given can be printed. */
+typedef __int128 __attribute__((may_alias, aligned(1))) pair_place;
+
 static ALWAYS_INLINE byte_pair load_byte_pair(const void *p)
 {
     byte_pair pair;
@@ -58,28 +61,27 @@ static ALWAYS_INLINE byte_pair load_byte_pair(const void *p)
     pair.first = vld1q_s8(p);
     pair.second = vld1q_s8((const int8_t *)p + 16);
 #else
-    __asm__("ldp %q0, %q1, %2" : "=w"(pair.first), "=w"(pair.second) : "Ump"(*(const int8x16_t *)p));
+    __asm__("ldp %q0, %q1, %2" : "=w"(pair.first), "=w"(pair.second) : "Ump"(*(const pair_place *)p));
+#endif
+    return pair;
+}
+
+/* The same, where it is better loaded once more than copied: into registers that are then overwritten. */
+static ALWAYS_INLINE byte_pair load_byte_pair_again(const void *p)
+{
+    byte_pair pair;
+#if defined(__clang__)
+    pair = load_byte_pair(p);
+#else
+    __asm__ volatile("ldp %q0, %q1, %2"
+                     : "=w"(pair.first), "=w"(pair.second)
+                     : "Ump"(*(const pair_place *)p));
 #endif
     return pair;
 }
 
 /* Both are computed here and now: left alone, GCC begins unrolled steps all at once and then has too few registers. */
 #define SETTLE(a, b) __asm__ volatile("" : "+w"(a), "+w"(b))
-
-/* Halves at p, p + stride … as floats: four, or `n` and zeros. */
-static ALWAYS_INLINE float32x4_t gather_halves(const uint8_t *p, size_t stride, int n)
-{
-    uint16x4_t some = vdup_n_u16(0);
-    if (n > 0)
-        some = vset_lane_u16(load_u16(p), some, 0);
-    if (n > 1)
-        some = vset_lane_u16(load_u16(p + stride), some, 1);
-    if (n > 2)
-        some = vset_lane_u16(load_u16(p + 2 * stride), some, 2);
-    if (n > 3)
-        some = vset_lane_u16(load_u16(p + 3 * stride), some, 3);
-    return vcvt_f32_f16(vreinterpret_f16_u16(some));
-}
 
 /* 32 quants: 16 in each half. */
 typedef struct quants {
@@ -102,14 +104,16 @@ static ALWAYS_INLINE quants subtract(quants q, int8_t by)
     return q;
 }
 
-static ALWAYS_INLINE quants iq4_levels(quants nibbles)
+static ALWAYS_INLINE int8x16_t iq4_level(int8x16_t nibbles)
 {
     static const int8_t values[16] = {-127, -104, -83, -65, -49, -35, -22, -10,
                                       1,    13,   25,  38,  53,  69,  89,  113};
-    const int8x16_t levels = vld1q_s8(values);
-    nibbles.a = vqtbl1q_s8(levels, vreinterpretq_u8_s8(nibbles.a));
-    nibbles.b = vqtbl1q_s8(levels, vreinterpretq_u8_s8(nibbles.b));
-    return nibbles;
+    return vqtbl1q_s8(vld1q_s8(values), vreinterpretq_u8_s8(nibbles));
+}
+
+static ALWAYS_INLINE quants iq4_levels(quants nibbles)
+{
+    return (quants){iq4_level(nibbles.a), iq4_level(nibbles.b)};
 }
 
 #endif

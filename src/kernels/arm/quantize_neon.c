@@ -1,6 +1,8 @@
 /* Activations to 8 bits; equal to the reference byte for byte. */
 #include "kernels/arm/common_arm.h"
 
+#include <math.h>
+
 #include "kernels/act_scale.h"
 #include "kernels/kernel_list.h"
 
@@ -45,6 +47,11 @@ static ALWAYS_INLINE float quantize_small(const float *x, quants *ret_q)
     return amax / 127.0F;
 }
 
+static ALWAYS_INLINE void store_f32(uint8_t *p, float value)
+{
+    memcpy(p, &value, sizeof value);
+}
+
 static ALWAYS_INLINE void store_half(uint8_t *p, float value)
 {
     smg_half half = smg_half_from_float(value);
@@ -57,82 +64,107 @@ static ALWAYS_INLINE void store_quants(uint8_t *p, quants q)
     vst1q_u8(p + 16, vreinterpretq_u8_s8(q.b));
 }
 
-/* Sums of the integers go to `sums`, if that is not NULL. */
-static ALWAYS_INLINE void quantize_q8_0(const float *x, uint8_t *row, uint8_t *sums, int64_t k)
+static ALWAYS_INLINE int16_t sum_of(quants q)
 {
-    for (int64_t i = 0; i < k; i += SMG_QK, row += sizeof(smg_block_q8_0)) {
-        quants q;
-        store_half(row, quantize_small(x + i, &q));
-        store_quants(row + offsetof(smg_block_q8_0, qs), q);
-        if (sums == NULL)
-            continue;
-        int16_t sum = (int16_t)(vaddlvq_s8(q.a) + vaddlvq_s8(q.b));
-        memcpy(sums, &sum, sizeof sum);
-        sums += sizeof sum;
-    }
+    return vaddvq_s16(vpadalq_s8(vpaddlq_s8(q.a), q.b));
 }
 
 void smg_quantize_f32_q8_0_neon(const float *x, void *ret_row, int64_t k)
 {
-    uint8_t *row = ret_row;
-    quantize_q8_0(x, row, row + (size_t)(k / SMG_QK) * sizeof(smg_block_q8_0), k);
+    uint8_t *row = ret_row, *scales = row + smg_act_scales(k), *sums = row + smg_act_sums(SMG_ACT_Q8_0, k);
+    for (; k > 0; k -= SMG_QK, x += SMG_QK, row += SMG_QK, scales += sizeof(float), sums += sizeof(int16_t)) {
+        quants q;
+        store_f32(scales, smg_round_half(quantize_small(x, &q)));
+        store_quants(row, q);
+        const int16_t sum = sum_of(q);
+        memcpy(sums, &sum, sizeof sum);
+    }
 }
 
 void smg_kv_store_f32_q8_0_neon(const float *x, void *ret_cells, int64_t n)
 {
-    quantize_q8_0(x, ret_cells, NULL, n);
+    uint8_t *cells = ret_cells;
+    for (; n > 0; n -= SMG_QK, x += SMG_QK, cells += sizeof(smg_block_q8_0)) {
+        quants q;
+        store_half(cells, quantize_small(x, &q));
+        store_quants(cells + offsetof(smg_block_q8_0, qs), q);
+    }
 }
 
 void smg_quantize_f32_q8_1_neon(const float *x, void *ret_row, int64_t k)
 {
-    uint8_t *row = ret_row;
-    for (int64_t i = 0; i < k; i += SMG_QK, row += sizeof(smg_block_q8_1)) {
+    uint8_t *row = ret_row, *scales = row + smg_act_scales(k), *sums = row + smg_act_sums(SMG_ACT_Q8_1, k);
+    for (; k > 0; k -= SMG_QK, x += SMG_QK, row += SMG_QK, scales += sizeof(float), sums += sizeof(float)) {
         quants q;
-        float d = quantize_small(x + i, &q);
-        store_half(row, d);
-        store_half(row + offsetof(smg_block_q8_1, s), d * (float)(vaddlvq_s8(q.a) + vaddlvq_s8(q.b)));
-        store_quants(row + offsetof(smg_block_q8_1, qs), q);
+        const float d = quantize_small(x, &q);
+        store_f32(scales, smg_round_half(d));
+        store_f32(sums, smg_round_half(d * (float)sum_of(q)));
+        store_quants(row, q);
     }
 }
 
-/* The first of 256 floats whose magnitude has these bits. */
-static float first_with(const float *x, uint32_t bits)
+/* The element of largest magnitude, the first of them where there are several; NaN if there is one. */
+static float largest_of_super(const float *x)
 {
-    for (int i = 0; i < SMG_QK_K; i++) {
-        if ((smg_float_bits(x[i]) & 0x7fffffff) == bits)
-            return x[i];
+    float32x4_t high[2], low[2];
+    foreach (i, 2)
+        high[i] = low[i] = vld1q_f32(x + 4 * i);
+    for (int i = 8; i < SMG_QK_K; i += 8) {
+        foreach (j, 2) {
+            const float32x4_t some = vld1q_f32(x + i + 4 * j);
+            high[j] = vmaxq_f32(high[j], some);
+            low[j] = vminq_f32(low[j], some);
+        }
     }
-    return 0;
+    const float most = vmaxvq_f32(vmaxq_f32(high[0], high[1]));
+    const float least = vminvq_f32(vminq_f32(low[0], low[1]));
+    if (most != -least)
+        return most > -least ? most : least;
+    while (*x != most && *x != least)
+        x++;
+    return *x;
 }
 
-static void quantize_super(const float *x, uint8_t *block)
+/* Lane i: the sum of the lanes of v[i]. */
+static ALWAYS_INLINE int16x8_t sums_of_eight(const int16x8_t *v)
 {
-    uint32_t bits = largest_bits(x, SMG_QK_K);
+    return vpaddq_s16(vpaddq_s16(vpaddq_s16(v[0], v[1]), vpaddq_s16(v[2], v[3])),
+                      vpaddq_s16(vpaddq_s16(v[4], v[5]), vpaddq_s16(v[6], v[7])));
+}
+
+/* Returns the scale of 256 elements. */
+static float quantize_super(const float *x, uint8_t *ret_q, uint8_t *ret_sums)
+{
+    const float largest = largest_of_super(x);
     float d = 0, inverse = 0;
-    if (!smg_act_is_finite(bits)) {
+    if (!smg_act_is_finite(smg_float_bits(largest) & 0x7fffffff)) {
         d = smg_act_nan();
-    } else if (smg_float_from_bits(bits) >= SMG_ACT_TINY) {
-        inverse = -127.0F / first_with(x, bits);
+    } else if (fabsf(largest) >= SMG_ACT_TINY) {
+        inverse = -127.0F / largest;
         d = 1.0F / inverse;
     }
-    memcpy(block, &d, sizeof d);
     if (inverse == 0) {
-        memset(block + sizeof d, 0, sizeof(smg_block_q8_k) - sizeof d);
-        return;
+        memset(ret_q, 0, SMG_QK_K);
+        memset(ret_sums, 0, SMG_QK_K / 16 * sizeof(int16_t));
+        return d;
     }
-    for (int j = 0; j < 16; j++) {
-        int8x16_t q = round_16(x + 16 * j, inverse);
-        int16_t sum = vaddlvq_s8(q);
-        vst1q_u8(block + offsetof(smg_block_q8_k, qs) + 16 * j, vreinterpretq_u8_s8(q));
-        memcpy(block + offsetof(smg_block_q8_k, bsums) + 2 * j, &sum, sizeof sum);
+    for (int i = 0; i < 2; i++) {
+        int16x8_t pairs[8];
+        foreach (j, 8) {
+            const int8x16_t q = round_16(x + 128 * i + 16 * j, inverse);
+            vst1q_u8(ret_q + 128 * i + 16 * j, vreinterpretq_u8_s8(q));
+            pairs[j] = vpaddlq_s8(q);
+        }
+        vst1q_u8(ret_sums + 16 * i, vreinterpretq_u8_s16(sums_of_eight(pairs)));
     }
+    return d;
 }
 
 void smg_quantize_f32_q8_k_neon(const float *x, void *ret_row, int64_t k)
 {
-    uint8_t *row = ret_row;
-    for (int64_t i = 0; i < k; i += SMG_QK_K, row += sizeof(smg_block_q8_k))
-        quantize_super(x + i, row);
+    uint8_t *row = ret_row, *scales = row + smg_act_scales(k), *sums = row + smg_act_sums(SMG_ACT_Q8_K, k);
+    for (; k > 0; k -= SMG_QK_K, x += SMG_QK_K, row += SMG_QK_K, scales += sizeof(float), sums += 32)
+        store_f32(scales, quantize_super(x, row, sums));
 }
 
 void smg_kv_store_f32_f16_neon(const float *x, void *ret_cells, int64_t n)

@@ -5,13 +5,10 @@
 #ifndef SMG_KERNELS_ARM_ROWS_SMALL_DOTPROD_H
 #define SMG_KERNELS_ARM_ROWS_SMALL_DOTPROD_H
 
-#include "format/blocks.h"
-#include "kernels/arm/common_arm.h"
+#include "kernels/arm/quads_arm.h"
+#include "kernels/arm/small_starts_arm.h"
 
-/* Sums of Q4_0 start from the bits of the float 1.5 * 2^23: read as a float they are that plus the sum, exactly, as
- * long as the sum is below 2^22, and one subtraction makes the conversion. */
-#define MAGIC_BITS 0x4b400000
-#define MAGIC 12582912.0F
+typedef enum row_type { ROW_Q4_0, ROW_Q5_0, ROW_Q8_0 } row_type;
 
 /* What a block of activations gives to all rows: its eights of bytes, each twice, and its scale. */
 typedef struct act_block {
@@ -19,20 +16,19 @@ typedef struct act_block {
     float d;
 } act_block;
 
-static ALWAYS_INLINE act_block next_act_block(const uint8_t **x)
+static ALWAYS_INLINE act_block next_act_block(const uint8_t **x, const uint8_t *scale)
 {
     register int8x16_t first __asm__("v24");
     register int8x16_t second __asm__("v25");
     register int8x16_t third __asm__("v26");
     register int8x16_t fourth __asm__("v27");
-    const float d = load_half(*x);
-    const uint8_t *qs = *x + offsetof(smg_block_q8_0, qs);
+    const uint8_t *qs = *x;
     __asm__("ld4r {v24.2d, v25.2d, v26.2d, v27.2d}, [%4], #32"
             : "=w"(first), "=w"(second), "=w"(third), "=w"(fourth), "+r"(qs)
             :
             : "memory");
     *x = qs;
-    return (act_block){{first, second, third, fourth}, d};
+    return (act_block){{first, second, third, fourth}, load_f32(scale)};
 }
 
 /* The scales of four rows, which stand at their pointers. */
@@ -138,5 +134,123 @@ static ALWAYS_INLINE int32x4_t next_q5_0(const uint8_t **w, const act_block *act
             : "memory", "v16", "v17", "v18", "v19", "v20", "v21");
     return sum;
 }
+
+/* Where sums of a block begin, for each: the type's zero lies at 8, which no row has to subtract. */
+static void q4_0_starts(const uint8_t *sums, int64_t blocks, int64_t (*ret_starts)[2])
+{
+    for (int64_t i = 0; i < blocks; i++, sums += sizeof(int16_t)) {
+        const uint32_t start = MAGIC_BITS - 8U * (uint32_t)(int16_t)load_u16(sums);
+        ret_starts[i][0] = ret_starts[i][1] = start;
+    }
+}
+
+typedef struct four {
+    const uint8_t *w[4];
+    float32x4_t acc;
+} four;
+
+/* A block of four rows, whose pointers move to the next one. */
+static ALWAYS_INLINE void next_four(row_type type, const act_block *act, const int64_t *start,
+                                    const uint8x16_t *places, four *rows)
+{
+    uint8x16_t fifth[2];
+    const float32x4_t scale = type == ROW_Q5_0 ? next_q5_0_heads(rows->w, fifth) : next_scales(rows->w);
+    float32x4_t sum;
+    if (type == ROW_Q4_0) {
+        const int32x4_t low = next_q4_0(rows->w, act, start), high = next_q4_0(rows->w + 2, act, start);
+        sum = vsubq_f32(vreinterpretq_f32_s32(vpaddq_s32(low, high)), vdupq_n_f32(MAGIC));
+    } else if (type == ROW_Q5_0) {
+        const int32x4_t low = next_q5_0(rows->w, act, fifth[0], places);
+        sum = vcvtq_f32_s32(vpaddq_s32(low, next_q5_0(rows->w + 2, act, fifth[1], places)));
+    } else {
+        const int32x4_t low = next_q8_0(rows->w, act);
+        sum = vcvtq_f32_s32(vpaddq_s32(low, next_q8_0(rows->w + 2, act)));
+    }
+    rows->acc = vfmaq_f32(rows->acc, sum, vmulq_n_f32(scale, act->d));
+}
+
+/* acc += blocks of 4 * `fours` rows times one token. */
+static ALWAYS_INLINE void four_times(row_type type, int64_t blocks, const uint8_t *x, const uint8_t *scales,
+                                     const int64_t (*starts)[2], four *rows, const int fours)
+{
+    uint8x16_t places[4];
+    foreach (i, 4)
+        places[i] = vcombine_u8(vdup_n_u8((uint8_t)(2 + i)), vdup_n_u8((uint8_t)(10 + i)));
+    const uint8_t *end = x + (size_t)blocks * SMG_QK;
+    while (x != end) {
+        const act_block act = next_act_block(&x, scales);
+        foreach (g, fours)
+            next_four(type, &act, type == ROW_Q4_0 ? *starts : NULL, places, &rows[g]);
+        starts++;
+        scales += sizeof(float);
+    }
+}
+
+/* Sixteen rows, or up to four, where the last one stands for those that are missing. */
+static ALWAYS_INLINE void sixteen_rows(row_type type, bool first, int64_t blocks, const uint8_t *w,
+                                       size_t w_stride, const uint8_t *x, const uint8_t *scales,
+                                       const int64_t (*starts)[2], float *out)
+{
+    four rows[4];
+    foreach (r, 16) {
+        rows[r / 4].w[r % 4] = w;
+        w += w_stride;
+        __asm__("" : "+r"(w)); /* or all multiples of the stride are kept, in memory */
+    }
+    foreach (g, 4)
+        rows[g].acc = first ? vdupq_n_f32(0) : vld1q_f32(out + 4 * g);
+    four_times(type, blocks, x, scales, starts, rows, 4);
+    foreach (g, 4)
+        vst1q_f32(out + 4 * g, rows[g].acc);
+}
+
+static ALWAYS_INLINE void four_rows(row_type type, bool first, int64_t blocks, const uint8_t *w,
+                                    size_t w_stride, const uint8_t *x, const uint8_t *scales,
+                                    const int64_t (*starts)[2], float *out, int64_t count)
+{
+    four rows;
+    float results[4] = {0};
+    foreach (r, 4)
+        rows.w[r] = w + (size_t)(r < count ? r : count - 1) * w_stride;
+    if (!first)
+        memcpy(results, out, (size_t)count * sizeof *out);
+    rows.acc = vld1q_f32(results);
+    four_times(type, blocks, x, scales, starts, &rows, 1);
+    vst1q_f32(results, rows.acc);
+    memcpy(out, results, (size_t)count * sizeof *out);
+}
+
+static ALWAYS_INLINE void row_token(row_type type, size_t w_bytes, int64_t k, int64_t rows, const uint8_t *w,
+                                    size_t w_stride, const uint8_t *x, float *out)
+{
+    int64_t starts[SEGMENT_BLOCKS][2];
+    const int64_t all = k / SMG_QK;
+    const uint8_t *scales = x + smg_act_scales(k), *sums = x + smg_act_sums(SMG_ACT_Q8_0, k);
+    for (int64_t at = 0; at < all; at += SEGMENT_BLOCKS) {
+        const int64_t blocks = at_most(all - at, SEGMENT_BLOCKS);
+        const uint8_t *x_at = x + (size_t)at * SMG_QK, *d_at = scales + (size_t)at * sizeof(float);
+        const uint8_t *w_r = w + (size_t)at * w_bytes;
+        int64_t r = 0;
+        if (type == ROW_Q4_0)
+            q4_0_starts(sums + (size_t)at * sizeof(int16_t), blocks, starts);
+        for (; rows - r >= 16; r += 16, w_r += 16 * w_stride)
+            sixteen_rows(type, at == 0, blocks, w_r, w_stride, x_at, d_at, starts, out + r);
+        for (; r < rows; r += 4, w_r += 4 * w_stride)
+            four_rows(type, at == 0, blocks, w_r, w_stride, x_at, d_at, starts, out + r,
+                      at_most(rows - r, 4));
+    }
+}
+
+#define DEFINE_ROW_TOKEN(weights, type)                                                                      \
+    static                                                                                                   \
+        __attribute__((noinline)) void small_token_##weights(int64_t k, int64_t rows, const uint8_t *w,      \
+                                                             size_t w_stride, const uint8_t *x, float *out)  \
+    {                                                                                                        \
+        row_token(type, sizeof(smg_block_##weights), k, rows, w, w_stride, x, out);                          \
+    }
+
+DEFINE_ROW_TOKEN(q4_0, ROW_Q4_0)
+DEFINE_ROW_TOKEN(q5_0, ROW_Q5_0)
+DEFINE_ROW_TOKEN(q8_0, ROW_Q8_0)
 
 #endif
