@@ -66,20 +66,6 @@ static ALWAYS_INLINE byte_pair load_byte_pair(const void *p)
     return pair;
 }
 
-/* The same, where it is better loaded once more than copied: into registers that are then overwritten. */
-static ALWAYS_INLINE byte_pair load_byte_pair_again(const void *p)
-{
-    byte_pair pair;
-#if defined(__clang__)
-    pair = load_byte_pair(p);
-#else
-    __asm__ volatile("ldp %q0, %q1, %2"
-                     : "=w"(pair.first), "=w"(pair.second)
-                     : "Ump"(*(const pair_place *)p));
-#endif
-    return pair;
-}
-
 /* Both are computed here and now: left alone, GCC begins unrolled steps all at once and then has too few registers. */
 #define SETTLE(a, b) __asm__ volatile("" : "+w"(a), "+w"(b))
 

@@ -6,12 +6,12 @@
 #include "format/blocks.h"
 #include "kernels/arm/common_arm.h"
 
-/* A word of all rows of a group, and a half of them. Quads are taken from it in pairs, for that is what a load takes. */
+/* A word of all rows of a group, and a half of them. */
 enum {
     WORD_BYTES = 4 * SMG_GROUP_ROWS,
     HALF_BYTES = (int)sizeof(smg_half) * SMG_GROUP_ROWS,
-    PAIR_ROWS = 8,
-    GROUP_PAIRS = SMG_GROUP_ROWS / PAIR_ROWS
+    QUADS = SMG_GROUP_ROWS / 4,
+    PAIR_ROWS = 8 /* of a pair of quads */
 };
 
 static ALWAYS_INLINE int64_t at_most(int64_t n, int64_t limit)
@@ -19,13 +19,39 @@ static ALWAYS_INLINE int64_t at_most(int64_t n, int64_t limit)
     return n < limit ? n : limit;
 }
 
-/* Word `word` of a block of interleaved rows, for a pair of quads. */
-static ALWAYS_INLINE void load_words(const uint8_t *words, int word, uint8x16_t *ret_a, uint8x16_t *ret_b)
+/* ---- Loads that move their pointer on ------------------------------------------------------------------- */
+
+/* Left alone, GCC splits these, adds up addresses, and begins with all of them at once, until it has too few registers. What they read
+ * is written by nobody while a kernel runs. */
+
+static ALWAYS_INLINE byte_pair next_byte_pair(const void **p)
 {
-    const byte_pair pair = load_byte_pair(words + word * WORD_BYTES);
-    *ret_a = vreinterpretq_u8_s8(pair.first);
-    *ret_b = vreinterpretq_u8_s8(pair.second);
+    byte_pair pair;
+    __asm__ volatile("ldp %q0, %q1, [%2], #32" : "=w"(pair.first), "=w"(pair.second), "+r"(*p));
+    return pair;
 }
+
+static ALWAYS_INLINE float next_float(const void **p)
+{
+    float value;
+    __asm__ volatile("ldr %s0, [%1], #4" : "=w"(value), "+r"(*p));
+    return value;
+}
+
+/* The next word of a block of interleaved rows, for a pair of quads. */
+static ALWAYS_INLINE void next_words(const uint8_t **words, uint8x16_t *ret_a, uint8x16_t *ret_b)
+{
+    __asm__ volatile("ldp %q0, %q1, [%2], %3" : "=w"(*ret_a), "=w"(*ret_b), "+r"(*words) : "i"(WORD_BYTES));
+}
+
+/* The same for all quads of a group. */
+static ALWAYS_INLINE void next_all_words(const uint8_t **words, uint8x16_t *ret)
+{
+    foreach (i, QUADS / 2)
+        __asm__ volatile("ldp %q0, %q1, [%2], #32" : "=w"(ret[2 * i]), "=w"(ret[2 * i + 1]), "+r"(*words));
+}
+
+/* ---- Halves --------------------------------------------------------------------------------------------- */
 
 /* A pair of quads' floats. */
 typedef struct float_pair {
@@ -45,14 +71,13 @@ static ALWAYS_INLINE float_pair load_halves(const uint8_t *p)
 }
 
 /* The lower and the upper halves of a word. */
-static ALWAYS_INLINE void load_two_halves(const uint8_t *words, int word, float_pair *ret_low,
-                                          float_pair *ret_high)
+static ALWAYS_INLINE void split_halves(uint8x16_t a, uint8x16_t b, float_pair *ret_low, float_pair *ret_high)
 {
-    uint8x16_t a, b;
-    load_words(words, word, &a, &b);
     *ret_low = widen_halves(vuzp1q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
     *ret_high = widen_halves(vuzp2q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
 }
+
+/* ---- Plain rows ----------------------------------------------------------------------------------------- */
 
 /* Words i of four registers into register i. */
 static ALWAYS_INLINE void transpose_words(int8x16_t a, int8x16_t b, int8x16_t c, int8x16_t d,
@@ -106,28 +131,49 @@ static ALWAYS_INLINE void move_four(const uint8_t **p, size_t by)
 
 #if defined(__ARM_FEATURE_DOTPROD)
 
-static ALWAYS_INLINE int32x4_t add_column(int32x4_t sum, int8x16_t w, int8x16_t x, const int lane)
+/* Sums of products of a quad. */
+typedef struct quad_sum {
+    int32x4_t sum;
+} quad_sum;
+
+static ALWAYS_INLINE void quad_begin(quad_sum *sum, int32x4_t start)
 {
-    switch (lane) {
+    sum->sum = start;
+}
+
+/* Adds column number n of `count`, of weights up to `most` in magnitude, times word `word` of x. */
+static ALWAYS_INLINE void quad_add(quad_sum *sum, int8x16_t w, int8x16_t x, const int word, const int n,
+                                   const int count, const int most)
+{
+    (void)n;
+    (void)count;
+    (void)most;
+    switch (word) {
     case 0:
-        return vdotq_laneq_s32(sum, w, x, 0);
+        sum->sum = vdotq_laneq_s32(sum->sum, w, x, 0);
+        break;
     case 1:
-        return vdotq_laneq_s32(sum, w, x, 1);
+        sum->sum = vdotq_laneq_s32(sum->sum, w, x, 1);
+        break;
     case 2:
-        return vdotq_laneq_s32(sum, w, x, 2);
+        sum->sum = vdotq_laneq_s32(sum->sum, w, x, 2);
+        break;
     default:
-        return vdotq_laneq_s32(sum, w, x, 3);
+        sum->sum = vdotq_laneq_s32(sum->sum, w, x, 3);
     }
 }
 
-/* start + the products of `count` columns with as many words of x. `most` is the largest magnitude of a weight. */
-static ALWAYS_INLINE int32x4_t quad_dot(int32x4_t start, const int8x16_t *w, const int8x16_t *x,
-                                        const int count, const int most)
+static ALWAYS_INLINE int32x4_t quad_end(const quad_sum *sum, const int count, const int most)
 {
+    (void)count;
     (void)most;
-    foreach (g, count)
-        start = add_column(start, w[g], x[g / 4], g % 4);
-    return start;
+    return sum->sum;
+}
+
+/* What was added until here is computed before anything is loaded that comes after. */
+static ALWAYS_INLINE void quad_settle(quad_sum *sum)
+{
+    __asm__ volatile("" : "+w"(sum->sum));
 }
 
 /* Products of 16 bytes, in four lanes. */
@@ -144,11 +190,20 @@ static ALWAYS_INLINE int32x4_t dot_32(quants q, quants act)
 #else
 
 /* Products are summed in 16 bits as long as they fit. Two always do, because activations stay within +-127. */
+typedef struct quad_sum {
+    int16x8_t low, high; /* of the first two rows, and of the last two */
+    int32x4_t low_sums, high_sums, start;
+} quad_sum;
 
-static ALWAYS_INLINE int8x16_t repeat_word(int8x16_t x, const int lane)
+static ALWAYS_INLINE void quad_begin(quad_sum *sum, int32x4_t start)
+{
+    sum->start = start;
+}
+
+static ALWAYS_INLINE int8x16_t repeat_word(int8x16_t x, const int word)
 {
     const int32x4_t words = vreinterpretq_s32_s8(x);
-    switch (lane) {
+    switch (word) {
     case 0:
         return vreinterpretq_s8_s32(vdupq_laneq_s32(words, 0));
     case 1:
@@ -160,36 +215,39 @@ static ALWAYS_INLINE int8x16_t repeat_word(int8x16_t x, const int lane)
     }
 }
 
-/* Columns from .. from + count - 1, whose products fit. */
-static ALWAYS_INLINE void add_products(const int8x16_t *w, const int8x16_t *x, const int from,
-                                       const int count, int16x8_t *ret_low, int16x8_t *ret_high)
+/* How many columns fit. */
+static ALWAYS_INLINE int quad_fit(const int count, const int most)
 {
-    foreach (i, count) {
-        const int g = from + i;
-        const int8x16_t act = repeat_word(x[g / 4], g % 4);
-        const int8x8_t w_low = vget_low_s8(w[g]), act_low = vget_low_s8(act);
-        *ret_low = i == 0 ? vmull_s8(w_low, act_low) : vmlal_s8(*ret_low, w_low, act_low);
-        *ret_high = i == 0 ? vmull_high_s8(w[g], act) : vmlal_high_s8(*ret_high, w[g], act);
-    }
+    const int fit = INT16_MAX / (127 * most);
+    return fit < count ? fit : count;
 }
 
-static ALWAYS_INLINE int32x4_t quad_dot(int32x4_t start, const int8x16_t *w, const int8x16_t *x,
-                                        const int count, const int most)
+static ALWAYS_INLINE void quad_add(quad_sum *sum, int8x16_t w, int8x16_t x, const int word, const int n,
+                                   const int count, const int most)
 {
-    const int fit = INT16_MAX / (127 * most), run = fit < count ? fit : count;
-    int16x8_t low, high; /* of the first two rows, and of the last two */
-    add_products(w, x, 0, run, &low, &high);
-    if (fit >= 2 * count)
-        return vpadalq_s16(start, vpaddq_s16(low, high));
-    int32x4_t low_sums = vpaddlq_s16(low), high_sums = vpaddlq_s16(high);
-    if (run < count) {
-        foreach (i, count / run - 1) {
-            add_products(w, x, (i + 1) * run, run, &low, &high);
-            low_sums = vpadalq_s16(low_sums, low);
-            high_sums = vpadalq_s16(high_sums, high);
-        }
-    }
-    return vaddq_s32(start, vpaddq_s32(low_sums, high_sums));
+    const int8x16_t act = repeat_word(x, word);
+    const int8x8_t w_low = vget_low_s8(w), act_low = vget_low_s8(act);
+    const int run = quad_fit(count, most);
+    sum->low = n % run == 0 ? vmull_s8(w_low, act_low) : vmlal_s8(sum->low, w_low, act_low);
+    sum->high = n % run == 0 ? vmull_high_s8(w, act) : vmlal_high_s8(sum->high, w, act);
+    if (run == count || n % run != run - 1)
+        return;
+    sum->low_sums = n < run ? vpaddlq_s16(sum->low) : vpadalq_s16(sum->low_sums, sum->low);
+    sum->high_sums = n < run ? vpaddlq_s16(sum->high) : vpadalq_s16(sum->high_sums, sum->high);
+}
+
+static ALWAYS_INLINE int32x4_t quad_end(const quad_sum *sum, const int count, const int most)
+{
+    if (quad_fit(2 * count, most) == 2 * count)
+        return vpadalq_s16(sum->start, vpaddq_s16(sum->low, sum->high));
+    if (quad_fit(count, most) == count)
+        return vaddq_s32(sum->start, vpaddq_s32(vpaddlq_s16(sum->low), vpaddlq_s16(sum->high)));
+    return vaddq_s32(sum->start, vpaddq_s32(sum->low_sums, sum->high_sums));
+}
+
+static ALWAYS_INLINE void quad_settle(quad_sum *sum)
+{
+    __asm__ volatile("" : "+w"(sum->low), "+w"(sum->high));
 }
 
 static ALWAYS_INLINE int16x8_t two_products(int8x16_t a, int8x16_t b)
@@ -208,5 +266,16 @@ static ALWAYS_INLINE int32x4_t dot_32(quants q, quants act)
 }
 
 #endif
+
+/* start + the products of `count` columns with as many words of x. */
+static ALWAYS_INLINE int32x4_t quad_dot(int32x4_t start, const int8x16_t *w, const int8x16_t *x,
+                                        const int count, const int most)
+{
+    quad_sum sum;
+    quad_begin(&sum, start);
+    foreach (n, count)
+        quad_add(&sum, w[n], x[n / 4], n % 4, n, count, most);
+    return quad_end(&sum, count, most);
+}
 
 #endif

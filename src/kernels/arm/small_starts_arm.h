@@ -10,15 +10,15 @@
 
 enum { SEGMENT_BLOCKS = 128 }; /* whose starts are kept */
 
-/* Where the sums of a block begin in all lanes of two registers, so that the type's zero is not subtracted from each weight. */
-typedef int32_t small_start[8];
+/* Where the sums of a block begin, in all lanes of four registers, so that the type's zero is not subtracted from each weight. */
+typedef int32_t small_start[16];
 
 static ALWAYS_INLINE void small_starts(int zero, int64_t blocks, const uint8_t *sums, small_start *ret_starts)
 {
     for (int64_t b = 0; b < blocks; b++, sums += sizeof(int16_t)) {
         const int32x4_t start = vdupq_n_s32(MAGIC_BITS - zero * (int16_t)load_u16(sums));
-        vst1q_s32(ret_starts[b], start);
-        vst1q_s32(ret_starts[b] + 4, start);
+        foreach (i, 4)
+            vst1q_s32(ret_starts[b] + 4 * i, start);
     }
 }
 

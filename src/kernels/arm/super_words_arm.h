@@ -1,5 +1,7 @@
-/* Super-blocks of interleaved rows as columns, for a pair of quads: those of 16 elements, half of chunk j, at a time; and what scales
- * them. `words` is the super-block's first word of the pair's first row, `halves` its first lone half. */
+/* Super-blocks of interleaved rows as columns, for a pair of quads, and what scales them. `words` is the super-block's first word of
+ * the pair's first row, `halves` its first lone half.
+ * Four words, those of a step, have parts of 16 elements, half a chunk each: in step s of a type with n parts those are half s % 2
+ * of chunks s / 2 * n and on, or in IQ4_XS both halves of chunk s. */
 #ifndef SMG_KERNELS_ARM_SUPER_WORDS_H
 #define SMG_KERNELS_ARM_SUPER_WORDS_H
 
@@ -15,8 +17,15 @@ typedef struct super_words_head {
     float_pair d, dmin;
 } super_words_head;
 
+/* Where the next words of a step are, of each kind that a type has. */
+typedef struct super_words {
+    const uint8_t *first, *second, *bits;
+} super_words;
+
 typedef void (*super_words_head_fn)(const uint8_t *words, const uint8_t *halves, super_words_head *ret_head);
-typedef void (*super_words_fn)(const uint8_t *words, int j, int half, int8x16_t *ret_a, int8x16_t *ret_b);
+typedef super_words (*super_step_fn)(const uint8_t *words, int step);
+/* A column of each part. */
+typedef void (*super_words_fn)(super_words *words, int step, int8x16_t *ret_a, int8x16_t *ret_b);
 
 /* A scale of each row, as 32 bits. */
 static ALWAYS_INLINE int32x4_t widen_unsigned(int8x16_t scales, const int place)
@@ -51,20 +60,23 @@ static ALWAYS_INLINE uint8x16_t shift_pairs(uint8x16_t x, const int field)
 
 static ALWAYS_INLINE void split_scales(uint8x16_t both, super_scales *ret, int i)
 {
-    split_nibbles(both, &ret->scales[i], &ret->mins[i]);
+    ret->scales[i] = nibble(both, false);
+    ret->mins[i] = nibble(both, true);
 }
 
 static ALWAYS_INLINE void words_head_q2_k(const uint8_t *words, const uint8_t *halves,
                                           super_words_head *ret_head)
 {
     (void)halves;
+    const uint8_t *scales = words, *d = words + 20 * WORD_BYTES;
+    uint8x16_t a, b;
     foreach (i, 4) {
-        uint8x16_t a, b;
-        load_words(words, i, &a, &b);
+        next_words(&scales, &a, &b);
         split_scales(a, &ret_head->a, i);
         split_scales(b, &ret_head->b, i);
     }
-    load_two_halves(words, 20, &ret_head->d, &ret_head->dmin);
+    next_words(&d, &a, &b);
+    split_halves(a, b, &ret_head->d, &ret_head->dmin);
 }
 
 /* Each 8 words hold four chunks. */
@@ -74,14 +86,19 @@ static ALWAYS_INLINE int8x16_t bit_pair(uint8x16_t pairs, const int field)
     return vreinterpretq_s8_u8(field == 3 ? moved : vandq_u8(moved, vdupq_n_u8(3)));
 }
 
-static ALWAYS_INLINE void words_q2_k(const uint8_t *words, int j, int half, int8x16_t *ret_a,
-                                     int8x16_t *ret_b)
+static ALWAYS_INLINE super_words step_q2_k(const uint8_t *words, int step)
 {
-    foreach (g, 4) {
-        uint8x16_t a, b;
-        load_words(words, 4 + j / 4 * 8 + half * 4 + g, &a, &b);
-        ret_a[g] = bit_pair(a, j % 4);
-        ret_b[g] = bit_pair(b, j % 4);
+    return (super_words){.first = words + (4 + 4 * step) * WORD_BYTES};
+}
+
+static ALWAYS_INLINE void words_q2_k(super_words *words, int step, int8x16_t *ret_a, int8x16_t *ret_b)
+{
+    uint8x16_t a, b;
+    (void)step;
+    next_words(&words->first, &a, &b);
+    foreach (i, 4) {
+        ret_a[i] = bit_pair(a, i);
+        ret_b[i] = bit_pair(b, i);
     }
 }
 
@@ -100,32 +117,40 @@ static ALWAYS_INLINE void q3_k_scales(const uint8x16_t *low, uint8x16_t high, su
 static ALWAYS_INLINE void words_head_q3_k(const uint8_t *words, const uint8_t *halves,
                                           super_words_head *ret_head)
 {
+    const uint8_t *scales = words + 24 * WORD_BYTES;
     uint8x16_t a[3], b[3];
     foreach (i, 3)
-        load_words(words, 24 + i, &a[i], &b[i]);
+        next_words(&scales, &a[i], &b[i]);
     q3_k_scales(a, a[2], &ret_head->a);
     q3_k_scales(b, b[2], &ret_head->b);
     ret_head->d = load_halves(halves);
 }
 
-/* A third bit that is not set makes six ones above its pair, which take 4. */
-static ALWAYS_INLINE int8x16_t join_third(uint8x16_t pairs, uint8x16_t bits, int j)
+/* Bits are inverted: a third bit that is not set makes six ones above its pair, which take 4. */
+static ALWAYS_INLINE int8x16_t join_third(uint8x16_t pairs, const int field, uint8x16_t bits, int j)
 {
-    const uint8x16_t upper = spread_bit(vmvnq_u8(bits), j);
-    if (j % 4 == 3)
+    const uint8x16_t upper = spread_bit(bits, j);
+    if (field == 3)
         return vreinterpretq_s8_u8(vsriq_n_u8(upper, pairs, 6));
-    return vreinterpretq_s8_u8(vbslq_u8(vdupq_n_u8(3), shift_pairs(pairs, j % 4), upper));
+    return vreinterpretq_s8_u8(vbslq_u8(vdupq_n_u8(3), shift_pairs(pairs, field), upper));
 }
 
-static ALWAYS_INLINE void words_q3_k(const uint8_t *words, int j, int half, int8x16_t *ret_a,
-                                     int8x16_t *ret_b)
+static ALWAYS_INLINE super_words step_q3_k(const uint8_t *words, int step)
 {
-    foreach (g, 4) {
-        uint8x16_t a, b, bits_a, bits_b;
-        load_words(words, 8 + j / 4 * 8 + half * 4 + g, &a, &b);
-        load_words(words, half * 4 + g, &bits_a, &bits_b);
-        ret_a[g] = join_third(a, bits_a, j);
-        ret_b[g] = join_third(b, bits_b, j);
+    return (super_words){.first = words + (8 + 4 * step) * WORD_BYTES,
+                         .bits = words + step % 2 * 4 * WORD_BYTES};
+}
+
+static ALWAYS_INLINE void words_q3_k(super_words *words, int step, int8x16_t *ret_a, int8x16_t *ret_b)
+{
+    uint8x16_t a, b, bits_a, bits_b;
+    next_words(&words->first, &a, &b);
+    next_words(&words->bits, &bits_a, &bits_b);
+    bits_a = vmvnq_u8(bits_a);
+    bits_b = vmvnq_u8(bits_b);
+    foreach (i, 4) {
+        ret_a[i] = join_third(a, i, bits_a, step / 2 * 4 + i);
+        ret_b[i] = join_third(b, i, bits_b, step / 2 * 4 + i);
     }
 }
 
@@ -149,48 +174,49 @@ static ALWAYS_INLINE void q4_k_words_scales(uint8x16_t first, uint8x16_t second,
 static ALWAYS_INLINE void words_head_q4_k(const uint8_t *words, const uint8_t *halves,
                                           super_words_head *ret_head)
 {
-    uint8x16_t a[3], b[3];
+    uint8x16_t a[4], b[4];
     (void)halves;
-    foreach (i, 3)
-        load_words(words, 1 + i, &a[i], &b[i]);
-    q4_k_words_scales(a[0], a[1], a[2], &ret_head->a);
-    q4_k_words_scales(b[0], b[1], b[2], &ret_head->b);
-    load_two_halves(words, 0, &ret_head->d, &ret_head->dmin);
+    foreach (i, 4)
+        next_words(&words, &a[i], &b[i]);
+    split_halves(a[0], b[0], &ret_head->d, &ret_head->dmin);
+    q4_k_words_scales(a[1], a[2], a[3], &ret_head->a);
+    q4_k_words_scales(b[1], b[2], b[3], &ret_head->b);
 }
 
 /* Each 8 words hold two chunks. */
-static ALWAYS_INLINE int8x16_t nibble(uint8x16_t both, const int upper)
+static ALWAYS_INLINE super_words step_q4_k(const uint8_t *words, int step)
 {
-    return vreinterpretq_s8_u8(upper ? vshrq_n_u8(both, 4) : vandq_u8(both, vdupq_n_u8(15)));
+    return (super_words){.first = words + (4 + 4 * step) * WORD_BYTES};
 }
 
-static ALWAYS_INLINE void words_q4_k(const uint8_t *words, int j, int half, int8x16_t *ret_a,
-                                     int8x16_t *ret_b)
+static ALWAYS_INLINE void words_q4_k(super_words *words, int step, int8x16_t *ret_a, int8x16_t *ret_b)
 {
-    foreach (g, 4) {
-        uint8x16_t a, b;
-        load_words(words, 4 + j / 2 * 8 + half * 4 + g, &a, &b);
-        ret_a[g] = nibble(a, j % 2);
-        ret_b[g] = nibble(b, j % 2);
+    uint8x16_t a, b;
+    (void)step;
+    next_words(&words->first, &a, &b);
+    foreach (i, 2) {
+        ret_a[i] = nibble(a, i == 1);
+        ret_b[i] = nibble(b, i == 1);
     }
 }
 
 /* As in Q5_0, a fifth bit that is not set takes 16. */
-static ALWAYS_INLINE int8x16_t join_fifth(uint8x16_t both, uint8x16_t bits, int j)
+static ALWAYS_INLINE super_words step_q5_k(const uint8_t *words, int step)
 {
-    const uint8x16_t upper = spread_bit(vmvnq_u8(bits), j);
-    return vreinterpretq_s8_u8(j % 2 ? vsriq_n_u8(upper, both, 4) : vsliq_n_u8(both, upper, 4));
+    return (super_words){.first = words + (12 + 4 * step) * WORD_BYTES,
+                         .bits = words + (4 + step % 2 * 4) * WORD_BYTES};
 }
 
-static ALWAYS_INLINE void words_q5_k(const uint8_t *words, int j, int half, int8x16_t *ret_a,
-                                     int8x16_t *ret_b)
+static ALWAYS_INLINE void words_q5_k(super_words *words, int step, int8x16_t *ret_a, int8x16_t *ret_b)
 {
-    foreach (g, 4) {
-        uint8x16_t a, b, bits_a, bits_b;
-        load_words(words, 12 + j / 2 * 8 + half * 4 + g, &a, &b);
-        load_words(words, 4 + half * 4 + g, &bits_a, &bits_b);
-        ret_a[g] = join_fifth(a, bits_a, j);
-        ret_b[g] = join_fifth(b, bits_b, j);
+    uint8x16_t a, b, bits_a, bits_b;
+    next_words(&words->first, &a, &b);
+    next_words(&words->bits, &bits_a, &bits_b);
+    bits_a = vmvnq_u8(bits_a);
+    bits_b = vmvnq_u8(bits_b);
+    foreach (i, 2) {
+        ret_a[i] = join_nibble(a, i == 1, spread_bit(bits_a, step / 2 * 2 + i));
+        ret_b[i] = join_nibble(b, i == 1, spread_bit(bits_b, step / 2 * 2 + i));
     }
 }
 
@@ -199,42 +225,55 @@ static ALWAYS_INLINE void words_q5_k(const uint8_t *words, int j, int half, int8
 static ALWAYS_INLINE void words_head_q6_k(const uint8_t *words, const uint8_t *halves,
                                           super_words_head *ret_head)
 {
+    const uint8_t *scales = words + 48 * WORD_BYTES;
     foreach (i, 4) {
-        const byte_pair pair = load_byte_pair(words + (48 + i) * WORD_BYTES);
-        ret_head->a.scales[i] = pair.first;
-        ret_head->b.scales[i] = pair.second;
+        uint8x16_t a, b;
+        next_words(&scales, &a, &b);
+        ret_head->a.scales[i] = vreinterpretq_s8_u8(a);
+        ret_head->b.scales[i] = vreinterpretq_s8_u8(b);
     }
     ret_head->d = load_halves(halves);
 }
 
-/* Each 16 words of low bits hold four chunks: the low nibbles of two, then the high nibbles of two. The pair of upper bits is shifted
- * to stand above the nibble, or the nibble below it; what comes along beyond them goes. */
-static ALWAYS_INLINE int8x16_t join_pair(uint8x16_t both, uint8x16_t pairs, const int field)
+/* Each 16 words of low bits hold four chunks: the low nibbles of two, then the high nibbles of two. The pairs of upper bits are shifted
+ * to stand above a nibble, or the nibble below them; what comes along beyond them goes. */
+static ALWAYS_INLINE void join_pairs(uint8x16_t first, uint8x16_t second, uint8x16_t pairs, int8x16_t *ret)
 {
-    const uint8x16_t six = vdupq_n_u8(0x3f);
-    const uint8x16_t moved = vshrq_n_u8(pairs, 2);
-    switch (field) {
-    case 0:
-        return vreinterpretq_s8_u8(vandq_u8(vsliq_n_u8(both, pairs, 4), six));
-    case 1:
-        return vreinterpretq_s8_u8(vandq_u8(vsliq_n_u8(both, moved, 4), six));
-    case 2:
-        return vreinterpretq_s8_u8(vsriq_n_u8(vandq_u8(pairs, vdupq_n_u8(0x30)), both, 4));
-    default:
-        return vreinterpretq_s8_u8(vsriq_n_u8(moved, both, 4));
-    }
+    uint8x16_t one, two, three;
+    /* in an order in which nothing has to be copied before it is overwritten */
+    __asm__("and %2.16b, %4.16b, %6.16b\n\t"
+            "ushr %3.16b, %4.16b, #2\n\t"
+            "and %1.16b, %5.16b, %8.16b\n\t"
+            "sri %2.16b, %0.16b, #4\n\t"
+            "sli %0.16b, %4.16b, #4\n\t"
+            "sli %1.16b, %3.16b, #4\n\t"
+            "sri %3.16b, %5.16b, #4\n\t"
+            "and %0.16b, %0.16b, %7.16b\n\t"
+            "and %1.16b, %1.16b, %7.16b"
+            : "+w"(first), "=&w"(one), "=&w"(two), "=&w"(three)
+            : "w"(pairs), "w"(second), "w"(vdupq_n_u8(0x30)), "w"(vdupq_n_u8(0x3f)), "w"(vdupq_n_u8(15)));
+    ret[0] = vreinterpretq_s8_u8(first);
+    ret[1] = vreinterpretq_s8_u8(one);
+    ret[2] = vreinterpretq_s8_u8(two);
+    ret[3] = vreinterpretq_s8_u8(three);
 }
 
-static ALWAYS_INLINE void words_q6_k(const uint8_t *words, int j, int half, int8x16_t *ret_a,
-                                     int8x16_t *ret_b)
+static ALWAYS_INLINE super_words step_q6_k(const uint8_t *words, int step)
 {
-    foreach (g, 4) {
-        uint8x16_t a, b, pairs_a, pairs_b;
-        load_words(words, j / 4 * 16 + j % 2 * 8 + half * 4 + g, &a, &b);
-        load_words(words, 32 + j / 4 * 8 + half * 4 + g, &pairs_a, &pairs_b);
-        ret_a[g] = join_pair(a, pairs_a, j % 4);
-        ret_b[g] = join_pair(b, pairs_b, j % 4);
-    }
+    const int first = step / 2 * 16 + step % 2 * 4;
+    return (super_words){words + first * WORD_BYTES, words + (first + 8) * WORD_BYTES,
+                         words + (32 + 4 * step) * WORD_BYTES};
+}
+
+static ALWAYS_INLINE void words_q6_k(super_words *words, int step, int8x16_t *ret_a, int8x16_t *ret_b)
+{
+    uint8x16_t first_a, first_b, second_a, second_b, pairs_a, pairs_b;
+    (void)step;
+    next_words(&words->first, &first_a, &first_b);
+    next_words(&words->second, &second_a, &second_b);
+    next_words(&words->bits, &pairs_a, &pairs_b);
+    join_pairs(first_a, second_a, pairs_a, ret_a);
+    join_pairs(first_b, second_b, pairs_b, ret_b);
 }
 
 /* ---- IQ4_XS -------------------------------------------------------------------------------------------- */
@@ -266,21 +305,23 @@ static ALWAYS_INLINE void words_head_iq4_xs(const uint8_t *words, const uint8_t 
     float_pair unused;
     (void)halves;
     foreach (i, 2)
-        load_words(words, i, &a[i], &b[i]);
+        next_words(&words, &a[i], &b[i]);
     iq4_xs_scales(a[0], a[1], &ret_head->a);
     iq4_xs_scales(b[0], b[1], &ret_head->b);
-    load_two_halves(words, 0, &ret_head->d, &unused);
+    split_halves(a[0], b[0], &ret_head->d, &unused);
 }
 
-/* The low nibbles of a chunk's words are its first half. */
-static ALWAYS_INLINE void words_iq4_xs(const uint8_t *words, int j, int half, int8x16_t *ret_a,
-                                       int8x16_t *ret_b)
+static ALWAYS_INLINE super_words step_iq4_xs(const uint8_t *words, int step)
 {
-    foreach (g, 4) {
-        uint8x16_t a, b;
-        load_words(words, 2 + 4 * j + g, &a, &b);
-        ret_a[g] = iq4_level(nibble(a, half));
-        ret_b[g] = iq4_level(nibble(b, half));
+    return (super_words){.first = words + (2 + 4 * step) * WORD_BYTES};
+}
+
+static ALWAYS_INLINE void words_iq4_xs(super_words *words, int step, int8x16_t *ret_a, int8x16_t *ret_b)
+{
+    words_q4_k(words, step, ret_a, ret_b);
+    foreach (i, 2) {
+        ret_a[i] = iq4_level(ret_a[i]);
+        ret_b[i] = iq4_level(ret_b[i]);
     }
 }
 
