@@ -1,5 +1,5 @@
 /* Many tokens against blocks of 32. Some blocks of four rows are unpacked into a panel of columns, which meets all tokens; their
- * bytes were put side by side once for all rows. */
+ * scales were put side by side once for all rows. */
 #ifndef SMG_KERNELS_ARM_PANEL_SMALL_H
 #define SMG_KERNELS_ARM_PANEL_SMALL_H
 
@@ -9,7 +9,7 @@
 enum {
     PANEL_LEAST_TOKENS = 4, /* fewer than that pay more for unpacking than they save */
     PANEL_TOKENS = 64,      /* that a panel meets */
-    PANEL_BLOCKS = 16       /* of a row that are unpacked together */
+    PANEL_BLOCKS = 24       /* of a row that are unpacked together */
 };
 
 /* A block of four rows: column j has elements 4j to 4j + 3 of each. */
@@ -18,29 +18,36 @@ typedef struct panel_weights {
     float d[4], m[4];
 } panel_weights;
 
-/* A block of four tokens. */
+/* What tokens have for some blocks: their bytes, where they are, and scales, and sums where there are minimums. */
 typedef struct panel_acts {
-    int8_t qs[4][SMG_QK];
-    float d[4], s[4];
+    const uint8_t *q; /* of the first token and block */
+    size_t stride;
+    float d[PANEL_BLOCKS][PANEL_TOKENS], s[PANEL_BLOCKS][PANEL_TOKENS];
 } panel_acts;
 
-typedef panel_acts panel_tokens[PANEL_BLOCKS][PANEL_TOKENS / 4];
-
-/* Blocks at, at + 1 … of rows of k elements. Where the last four are not all there, the last token stands for the others. */
-static inline void panel_fill_tokens(int64_t k, int64_t at, int64_t blocks, bool has_m, const uint8_t *x,
-                                     size_t x_stride, int64_t tokens, panel_tokens ret)
+/* Four tokens, from the first one and the last one there is, which stands for those that are missing. */
+static ALWAYS_INLINE void four_tokens(const uint8_t *x, size_t stride, int64_t tokens, const uint8_t **ret)
 {
-    for (int64_t t = 0; t < (tokens + 3) / 4 * 4; t++) {
-        const uint8_t *row = x + (size_t)(t < tokens ? t : tokens - 1) * x_stride;
-        const uint8_t *q = row + (size_t)at * SMG_QK;
-        const uint8_t *d = row + smg_act_scales(k) + (size_t)at * sizeof(float);
-        const uint8_t *s = row + smg_act_sums(SMG_ACT_Q8_1, k) + (size_t)at * sizeof(float);
-        for (int64_t b = 0; b < blocks; b++, q += SMG_QK, d += sizeof(float), s += sizeof(float)) {
-            panel_acts *acts = &ret[b][t / 4];
-            memcpy(acts->qs[t % 4], q, SMG_QK);
-            acts->d[t % 4] = load_f32(d);
-            if (has_m)
-                acts->s[t % 4] = load_f32(s);
+    four_pointers(x, stride, at_most(tokens, 4), ret);
+}
+
+/* Blocks at, at + 1 … of rows of k elements. */
+static inline void panel_fill_acts(int64_t k, int64_t at, int64_t blocks, bool has_m, const uint8_t *x,
+                                   size_t x_stride, int64_t tokens, panel_acts *ret)
+{
+    ret->q = x + (size_t)at * SMG_QK;
+    ret->stride = x_stride;
+    for (int64_t t = 0; t < tokens; t += 4) {
+        const uint8_t *row[4];
+        size_t d = smg_act_scales(k) + (size_t)at * sizeof(float);
+        size_t s = smg_act_sums(SMG_ACT_Q8_1, k) + (size_t)at * sizeof(float);
+        four_tokens(x + (size_t)t * x_stride, x_stride, tokens - t, row);
+        for (int64_t b = 0; b < blocks; b++, d += sizeof(float), s += sizeof(float)) {
+            foreach (i, 4) {
+                ret->d[b][t + i] = load_f32(row[i] + d);
+                if (has_m)
+                    ret->s[b][t + i] = load_f32(row[i] + s);
+            }
         }
     }
 }
@@ -55,53 +62,53 @@ typedef struct panel_block {
 
 enum { PANEL_GROUP = 16 }; /* tokens that are computed together; what is left in fours */
 
-/* A block of four rows times token `t` of four number `i`. It is in one piece because compilers would work on several at once and
- * run out of registers. */
-#define PANEL_STEP(i, t)                                                                                     \
+/* A block of four rows times token t, whose place moves on. It is in one piece because compilers would work on several at once and run
+ * out of registers. */
+#define PANEL_STEP(t)                                                                                        \
     do {                                                                                                     \
         int8x16_t low_, high_;                                                                               \
         int32x4_t sum_;                                                                                      \
-        __asm__("ldp %q1, %q2, [%13, %14]\n\t"                                                               \
+        __asm__("ldp %q1, %q2, [%4], #32\n\t"                                                                \
                 "movi %3.4s, #0\n\t"                                                                         \
-                "sdot %3.4s, %4.16b, %1.4b[0]\n\t"                                                           \
-                "sdot %3.4s, %5.16b, %1.4b[1]\n\t"                                                           \
-                "sdot %3.4s, %6.16b, %1.4b[2]\n\t"                                                           \
-                "sdot %3.4s, %7.16b, %1.4b[3]\n\t"                                                           \
-                "sdot %3.4s, %8.16b, %2.4b[0]\n\t"                                                           \
-                "sdot %3.4s, %9.16b, %2.4b[1]\n\t"                                                           \
-                "sdot %3.4s, %10.16b, %2.4b[2]\n\t"                                                          \
-                "sdot %3.4s, %11.16b, %2.4b[3]\n\t"                                                          \
-                "fmul %1.4s, %12.4s, %15.s[%16]\n\t"                                                         \
+                "sdot %3.4s, %5.16b, %1.4b[0]\n\t"                                                           \
+                "sdot %3.4s, %6.16b, %1.4b[1]\n\t"                                                           \
+                "sdot %3.4s, %7.16b, %1.4b[2]\n\t"                                                           \
+                "sdot %3.4s, %8.16b, %1.4b[3]\n\t"                                                           \
+                "sdot %3.4s, %9.16b, %2.4b[0]\n\t"                                                           \
+                "sdot %3.4s, %10.16b, %2.4b[1]\n\t"                                                          \
+                "sdot %3.4s, %11.16b, %2.4b[2]\n\t"                                                          \
+                "sdot %3.4s, %12.16b, %2.4b[3]\n\t"                                                          \
+                "fmul %1.4s, %13.4s, %14.s[%15]\n\t"                                                         \
                 "scvtf %3.4s, %3.4s\n\t"                                                                     \
                 "fmla %0.4s, %3.4s, %1.4s"                                                                   \
-                : "+w"(acc[4 * (i) + (t)]), "=&w"(low_), "=&w"(high_), "=&w"(sum_)                           \
+                : "+w"(acc[t]), "=&w"(low_), "=&w"(high_), "=&w"(sum_), "+r"(q[t])                           \
                 : "w"(w->columns[0].first), "w"(w->columns[0].second), "w"(w->columns[1].first),             \
                   "w"(w->columns[1].second), "w"(w->columns[2].first), "w"(w->columns[2].second),            \
-                  "w"(w->columns[3].first), "w"(w->columns[3].second), "w"(w->d), "r"(x),                    \
-                  "i"((i) * sizeof(panel_acts) + (t)*SMG_QK), "w"(d_x), "i"(t)                               \
+                  "w"(w->columns[3].first), "w"(w->columns[3].second), "w"(w->d), "w"(d_x), "i"((t) % 4)     \
                 : "memory");                                                                                 \
     } while (0)
 
 #define PANEL_FOUR(i)                                                                                        \
     do {                                                                                                     \
-        const float32x4_t d_x = vld1q_f32(x[i].d);                                                           \
+        const float32x4_t d_x = vld1q_f32(d + 4 * (i));                                                      \
         if (has_m) {                                                                                         \
-            const float32x4_t s_x = vld1q_f32(x[i].s);                                                       \
+            const float32x4_t s_x = vld1q_f32(s + 4 * (i));                                                  \
             acc[4 * (i)] = vfmaq_laneq_f32(acc[4 * (i)], w->m, s_x, 0);                                      \
             acc[4 * (i) + 1] = vfmaq_laneq_f32(acc[4 * (i) + 1], w->m, s_x, 1);                              \
             acc[4 * (i) + 2] = vfmaq_laneq_f32(acc[4 * (i) + 2], w->m, s_x, 2);                              \
             acc[4 * (i) + 3] = vfmaq_laneq_f32(acc[4 * (i) + 3], w->m, s_x, 3);                              \
         }                                                                                                    \
-        PANEL_STEP(i, 0);                                                                                    \
-        PANEL_STEP(i, 1);                                                                                    \
-        PANEL_STEP(i, 2);                                                                                    \
-        PANEL_STEP(i, 3);                                                                                    \
+        PANEL_STEP(4 * (i));                                                                                 \
+        PANEL_STEP(4 * (i) + 1);                                                                             \
+        PANEL_STEP(4 * (i) + 2);                                                                             \
+        PANEL_STEP(4 * (i) + 3);                                                                             \
     } while (0)
 
 /* acc[t] += a block of four rows times tokens t, four or sixteen of them */
-static ALWAYS_INLINE void panel_step(const panel_block *w, const panel_acts *x, bool has_m, int most,
-                                     float32x4_t *acc, const int fours)
+static ALWAYS_INLINE void panel_step(const panel_block *w, const uint8_t **q, const float *d, const float *s,
+                                     bool has_m, int most, float32x4_t *acc, const int fours)
 {
+    (void)s;
     (void)most;
     PANEL_FOUR(0);
     if (fours == 1)
@@ -115,8 +122,8 @@ static ALWAYS_INLINE void panel_step(const panel_block *w, const panel_acts *x, 
 
 enum { PANEL_GROUP = 8 };
 
-static ALWAYS_INLINE void panel_step(const panel_block *w, const panel_acts *x, bool has_m, const int most,
-                                     float32x4_t *acc, const int fours)
+static ALWAYS_INLINE void panel_step(const panel_block *w, const uint8_t **q, const float *d, const float *s,
+                                     bool has_m, const int most, float32x4_t *acc, const int fours)
 {
     int8x16_t columns[8];
     foreach (g, 4) {
@@ -124,50 +131,55 @@ static ALWAYS_INLINE void panel_step(const panel_block *w, const panel_acts *x, 
         columns[2 * g + 1] = w->columns[g].second;
     }
     foreach (t, 4 * fours) {
-        const panel_acts *acts = x + t / 4;
-        const int8x16_t q[2] = {vld1q_s8(acts->qs[t % 4]), vld1q_s8(acts->qs[t % 4] + 16)};
-        const int32x4_t sum = quad_dot(vdupq_n_s32(0), columns, q, 8, most);
+        const byte_pair pair = next_byte_pair((const void **)&q[t]);
+        const int8x16_t x[2] = {pair.first, pair.second};
+        const int32x4_t sum = quad_dot(vdupq_n_s32(0), columns, x, 8, most);
         if (has_m)
-            acc[t] = vfmaq_n_f32(acc[t], w->m, acts->s[t % 4]);
-        acc[t] = vfmaq_f32(acc[t], vcvtq_f32_s32(sum), vmulq_n_f32(w->d, acts->d[t % 4]));
+            acc[t] = vfmaq_n_f32(acc[t], w->m, s[t]);
+        acc[t] = vfmaq_f32(acc[t], vcvtq_f32_s32(sum), vmulq_n_f32(w->d, d[t]));
         SETTLE(acc[t], acc[t]);
     }
 }
 
 #endif
 
-/* Four rows and all of 4 * fours tokens. */
+/* Four rows and tokens t .. t + 4 * fours - 1 of `tokens`. */
 static ALWAYS_INLINE void panel_run(bool first, int64_t blocks, const panel_weights *w, const panel_acts *x,
-                                    bool has_m, const int most, float *out, size_t out_stride,
-                                    const int fours)
+                                    int64_t t, int64_t tokens, bool has_m, const int most, float *out,
+                                    size_t out_stride, const int fours)
 {
     float32x4_t acc[PANEL_GROUP];
-    foreach (t, 4 * fours)
-        acc[t] = first ? vdupq_n_f32(0) : vld1q_f32(out + (size_t)t * out_stride);
-    for (const panel_weights *end = w + blocks; w != end; w++, x += PANEL_TOKENS / 4) {
+    const uint8_t *q[PANEL_GROUP];
+    const float *d = &x->d[0][t], *s = &x->s[0][t];
+    foreach (i, fours)
+        four_tokens(x->q + (size_t)(t + 4 * i) * x->stride, x->stride, tokens - t - 4 * i, q + 4 * i);
+    foreach (i, 4 * fours)
+        acc[i] = first ? vdupq_n_f32(0) : vld1q_f32(out + (size_t)i * out_stride);
+    for (const panel_weights *end = w + blocks; w != end; w++, d += PANEL_TOKENS, s += PANEL_TOKENS) {
         panel_block block;
         foreach (g, 4)
             block.columns[g] = load_byte_pair(w->column[2 * g]);
         block.d = vld1q_f32(w->d);
         if (has_m)
             block.m = vld1q_f32(w->m);
-        panel_step(&block, x, has_m, most, acc, fours);
+        panel_step(&block, q, d, s, has_m, most, acc, fours);
     }
-    foreach (t, 4 * fours)
-        vst1q_f32(out + (size_t)t * out_stride, acc[t]);
+    foreach (i, 4 * fours)
+        vst1q_f32(out + (size_t)i * out_stride, acc[i]);
 }
 
-/* At most four rows and four tokens. */
+/* At most four rows and four tokens, from token t on. */
 static ALWAYS_INLINE void panel_run_rest(bool first, int64_t blocks, const panel_weights *w, int64_t rows,
-                                         const panel_acts *x, int64_t tokens, bool has_m, const int most,
-                                         float *out, size_t out_stride)
+                                         const panel_acts *x, int64_t t, int64_t tokens, bool has_m,
+                                         const int most, float *out, size_t out_stride)
 {
     float results[4][4] = {{0}};
-    for (int64_t t = 0; !first && t < tokens; t++)
-        memcpy(results[t], out + (size_t)t * out_stride, (size_t)rows * sizeof *out);
-    panel_run(false, blocks, w, x, has_m, most, results[0], 4, 1);
-    for (int64_t t = 0; t < tokens; t++)
-        memcpy(out + (size_t)t * out_stride, results[t], (size_t)rows * sizeof *out);
+    const int64_t count = at_most(tokens - t, 4);
+    for (int64_t i = 0; !first && i < count; i++)
+        memcpy(results[i], out + (size_t)i * out_stride, (size_t)rows * sizeof *out);
+    panel_run(false, blocks, w, x, t, tokens, has_m, most, results[0], 4, 1);
+    for (int64_t i = 0; i < count; i++)
+        memcpy(out + (size_t)i * out_stride, results[i], (size_t)rows * sizeof *out);
 }
 
 /* A panel and all tokens. */
@@ -177,11 +189,11 @@ static ALWAYS_INLINE void panel_meet(bool first, int64_t blocks, const panel_wei
 {
     int64_t t = 0;
     for (; rows == 4 && tokens - t >= PANEL_GROUP; t += PANEL_GROUP)
-        panel_run(first, blocks, w, x + t / 4, has_m, most, out + (size_t)t * out_stride, out_stride,
+        panel_run(first, blocks, w, x, t, tokens, has_m, most, out + (size_t)t * out_stride, out_stride,
                   PANEL_GROUP / 4);
     for (; t < tokens; t += 4)
-        panel_run_rest(first, blocks, w, rows, x + t / 4, at_most(tokens - t, 4), has_m, most,
-                       out + (size_t)t * out_stride, out_stride);
+        panel_run_rest(first, blocks, w, rows, x, t, tokens, has_m, most, out + (size_t)t * out_stride,
+                       out_stride);
 }
 
 #endif

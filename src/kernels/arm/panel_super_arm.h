@@ -1,5 +1,5 @@
-/* Many tokens against super-blocks of 256. One of four rows is unpacked into a panel of columns, which meets all tokens; their bytes
- * were put side by side once for all rows. */
+/* Many tokens against super-blocks of 256. One of four rows is unpacked into a panel of columns, which meets all tokens; their
+ * scales and sums were put side by side once for all rows. */
 #ifndef SMG_KERNELS_ARM_PANEL_SUPER_H
 #define SMG_KERNELS_ARM_PANEL_SUPER_H
 
@@ -15,9 +15,10 @@ typedef struct super_panel {
     float d[4], dmin[4];
 } super_panel;
 
-/* A super-block of all tokens. */
+/* A super-block of all tokens: their bytes, where they are, and scales and sums. */
 typedef struct super_tokens {
-    int8_t qs[CHUNKS][PANEL_TOKENS][SMG_QK];
+    const uint8_t *q; /* of the first token */
+    size_t stride;
     int8_t sums[PANEL_TOKENS][2][16];
     float d[PANEL_TOKENS];
 } super_tokens;
@@ -54,11 +55,10 @@ static ALWAYS_INLINE int32x4_t multiply_sums(const int8x16_t *taken, const split
 static inline void super_fill_tokens(int64_t k, int64_t at, bool wide, const uint8_t *x, size_t x_stride,
                                      int64_t tokens, super_tokens *ret)
 {
+    ret->q = x + (size_t)at * SMG_QK_K;
+    ret->stride = x_stride;
     for (int64_t t = 0; t < (tokens + 3) / 4 * 4; t++) {
         const uint8_t *row = x + (size_t)(t < tokens ? t : tokens - 1) * x_stride;
-        const uint8_t *q = row + (size_t)at * SMG_QK_K;
-        for (int j = 0; j < CHUNKS; j++)
-            memcpy(ret->qs[j][t], q + 32 * j, SMG_QK);
         const split_sums sums = split(row + smg_act_sums(SMG_ACT_Q8_K, k) + (size_t)at * SUM_BYTES, wide);
         vst1q_s8(ret->sums[t][0], sums.low);
         vst1q_s8(ret->sums[t][1], sums.high);
@@ -70,26 +70,25 @@ static inline void super_fill_tokens(int64_t k, int64_t at, bool wide, const uin
 
 enum { SUPER_GROUP = 16 };
 
-/* A chunk of four rows times token `t`, in one piece as PANEL_STEP is. */
+/* A chunk of four rows times token t, whose place moves on, in one piece as PANEL_STEP is. */
 #define SUPER_STEP(t, scale_first, scale_second, ...)                                                        \
     do {                                                                                                     \
         int8x16_t low_, high_;                                                                               \
         int32x4_t dot_;                                                                                      \
-        __asm__("ldp %q1, %q2, [%12, %13]\n\t"                                                               \
+        __asm__("ldp %q1, %q2, [%4], #32\n\t"                                                                \
                 "movi %3.4s, #0\n\t"                                                                         \
-                "sdot %3.4s, %4.16b, %1.4b[0]\n\t"                                                           \
-                "sdot %3.4s, %5.16b, %1.4b[1]\n\t"                                                           \
-                "sdot %3.4s, %6.16b, %1.4b[2]\n\t"                                                           \
-                "sdot %3.4s, %7.16b, %1.4b[3]\n\t" __VA_ARGS__ "sdot %3.4s, %8.16b, %2.4b[0]\n\t"            \
-                "sdot %3.4s, %9.16b, %2.4b[1]\n\t"                                                           \
-                "sdot %3.4s, %10.16b, %2.4b[2]\n\t"                                                          \
-                "sdot %3.4s, %11.16b, %2.4b[3]\n\t"                                                          \
-                "mla %0.4s, %3.4s, %15.4s"                                                                   \
-                : "+w"(sum[t]), "=&w"(low_), "=&w"(high_), "=&w"(dot_)                                       \
+                "sdot %3.4s, %5.16b, %1.4b[0]\n\t"                                                           \
+                "sdot %3.4s, %6.16b, %1.4b[1]\n\t"                                                           \
+                "sdot %3.4s, %7.16b, %1.4b[2]\n\t"                                                           \
+                "sdot %3.4s, %8.16b, %1.4b[3]\n\t" __VA_ARGS__ "sdot %3.4s, %9.16b, %2.4b[0]\n\t"            \
+                "sdot %3.4s, %10.16b, %2.4b[1]\n\t"                                                          \
+                "sdot %3.4s, %11.16b, %2.4b[2]\n\t"                                                          \
+                "sdot %3.4s, %12.16b, %2.4b[3]\n\t"                                                          \
+                "mla %0.4s, %3.4s, %14.4s"                                                                   \
+                : "+w"(sum[t]), "=&w"(low_), "=&w"(high_), "=&w"(dot_), "+r"(q[t])                           \
                 : "w"(columns[0].first), "w"(columns[0].second), "w"(columns[1].first),                      \
                   "w"(columns[1].second), "w"(columns[2].first), "w"(columns[2].second),                     \
-                  "w"(columns[3].first), "w"(columns[3].second), "r"(qs), "i"((t)*SMG_QK), "w"(scale_first), \
-                  "w"(scale_second)                                                                          \
+                  "w"(columns[3].first), "w"(columns[3].second), "w"(scale_first), "w"(scale_second)         \
                 : "memory");                                                                                 \
     } while (0)
 
@@ -108,12 +107,12 @@ enum { SUPER_GROUP = 16 };
         }                                                                                                    \
     } while (0)
 #define NEXT_HALF                                                                                            \
-    "mla %0.4s, %3.4s, %14.4s\n\t"                                                                           \
+    "mla %0.4s, %3.4s, %13.4s\n\t"                                                                           \
     "movi %3.4s, #0\n\t"
 
 /* sum[t] += chunk j of four rows times token t, four or sixteen of them */
-static ALWAYS_INLINE void super_step(const super_panel *w, int j, const int8_t (*qs)[SMG_QK], bool wide,
-                                     int most, int32x4_t *sum, const int fours)
+static ALWAYS_INLINE void super_step(const super_panel *w, int j, const uint8_t **q, bool wide, int most,
+                                     int32x4_t *sum, const int fours)
 {
     (void)most;
     byte_pair columns[4];
@@ -133,7 +132,7 @@ static ALWAYS_INLINE void super_step(const super_panel *w, int j, const int8_t (
 
 enum { SUPER_GROUP = 8 };
 
-static ALWAYS_INLINE void super_step(const super_panel *w, int j, const int8_t (*qs)[SMG_QK], bool wide,
+static ALWAYS_INLINE void super_step(const super_panel *w, int j, const uint8_t **q, bool wide,
                                      const int most, int32x4_t *sum, const int fours)
 {
     int8x16_t columns[8];
@@ -142,12 +141,13 @@ static ALWAYS_INLINE void super_step(const super_panel *w, int j, const int8_t (
     const int32x4_t first = vld1q_s32(w->scales[wide ? j : 2 * j]);
     const int32x4_t second = wide ? first : vld1q_s32(w->scales[2 * j + 1]);
     foreach (t, 4 * fours) {
-        const int8x16_t q[2] = {vld1q_s8(qs[t]), vld1q_s8(qs[t] + 16)};
+        const byte_pair pair = next_byte_pair((const void **)&q[t]);
+        const int8x16_t x[2] = {pair.first, pair.second};
         if (wide) {
-            sum[t] = vmlaq_s32(sum[t], quad_dot(vdupq_n_s32(0), columns, q, 8, most), first);
+            sum[t] = vmlaq_s32(sum[t], quad_dot(vdupq_n_s32(0), columns, x, 8, most), first);
         } else {
-            sum[t] = vmlaq_s32(sum[t], quad_dot(vdupq_n_s32(0), columns, q, 4, most), first);
-            sum[t] = vmlaq_s32(sum[t], quad_dot(vdupq_n_s32(0), columns + 4, q + 1, 4, most), second);
+            sum[t] = vmlaq_s32(sum[t], quad_dot(vdupq_n_s32(0), columns, x, 4, most), first);
+            sum[t] = vmlaq_s32(sum[t], quad_dot(vdupq_n_s32(0), columns + 4, x + 1, 4, most), second);
         }
         SETTLE(sum[t], sum[t]);
     }
@@ -155,16 +155,19 @@ static ALWAYS_INLINE void super_step(const super_panel *w, int j, const int8_t (
 
 #endif
 
-/* A panel and tokens from .. from + 4 * fours - 1. */
+/* A panel and tokens from .. from + 4 * fours - 1 of `tokens`. */
 static ALWAYS_INLINE void super_run(bool begins, const super_panel *w, const super_tokens *x, int64_t from,
-                                    bool wide, bool has_mins, const int most, float *out, size_t out_stride,
-                                    const int fours)
+                                    int64_t tokens, bool wide, bool has_mins, const int most, float *out,
+                                    size_t out_stride, const int fours)
 {
     int32x4_t sum[SUPER_GROUP];
+    const uint8_t *q[SUPER_GROUP];
+    foreach (i, fours)
+        four_tokens(x->q + (size_t)(from + 4 * i) * x->stride, x->stride, tokens - from - 4 * i, q + 4 * i);
     foreach (t, 4 * fours)
         sum[t] = vdupq_n_s32(0);
     for (int j = 0; j < CHUNKS; j++)
-        super_step(w, j, x->qs[j] + from, wide, most, sum, fours);
+        super_step(w, j, q, wide, most, sum, fours);
     const float32x4_t d = vld1q_f32(w->d), dmin = vld1q_f32(w->dmin);
     int8x16_t mins[4];
     foreach (i, 4)
@@ -183,16 +186,17 @@ static ALWAYS_INLINE void super_run(bool begins, const super_panel *w, const sup
     }
 }
 
-/* At most four rows and four tokens. */
+/* At most four rows and four tokens, from token `from` on. */
 static ALWAYS_INLINE void super_run_rest(bool begins, const super_panel *w, int64_t rows,
                                          const super_tokens *x, int64_t from, int64_t tokens, bool wide,
                                          bool has_mins, const int most, float *out, size_t out_stride)
 {
     float results[4][4] = {{0}};
-    for (int64_t t = 0; !begins && t < tokens; t++)
+    const int64_t count = at_most(tokens - from, 4);
+    for (int64_t t = 0; !begins && t < count; t++)
         memcpy(results[t], out + (size_t)t * out_stride, (size_t)rows * sizeof *out);
-    super_run(false, w, x, from, wide, has_mins, most, results[0], 4, 1);
-    for (int64_t t = 0; t < tokens; t++)
+    super_run(false, w, x, from, tokens, wide, has_mins, most, results[0], 4, 1);
+    for (int64_t t = 0; t < count; t++)
         memcpy(out + (size_t)t * out_stride, results[t], (size_t)rows * sizeof *out);
 }
 
@@ -203,11 +207,11 @@ static ALWAYS_INLINE void super_panel_meet(bool begins, const super_panel *w, in
 {
     int64_t t = 0;
     for (; rows == 4 && tokens - t >= SUPER_GROUP; t += SUPER_GROUP)
-        super_run(begins, w, x, t, wide, has_mins, most, out + (size_t)t * out_stride, out_stride,
+        super_run(begins, w, x, t, tokens, wide, has_mins, most, out + (size_t)t * out_stride, out_stride,
                   SUPER_GROUP / 4);
     for (; t < tokens; t += 4)
-        super_run_rest(begins, w, rows, x, t, at_most(tokens - t, 4), wide, has_mins, most,
-                       out + (size_t)t * out_stride, out_stride);
+        super_run_rest(begins, w, rows, x, t, tokens, wide, has_mins, most, out + (size_t)t * out_stride,
+                       out_stride);
 }
 
 #endif
