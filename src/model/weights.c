@@ -87,13 +87,19 @@ typedef struct vector_entry {
     const float **ret;
 } vector_entry;
 
-/* Rows first .. first + rows - 1 of a matrix that holds several. */
-static smg_matrix slice(const smg_matrix *whole, int64_t first, int64_t rows)
+/* Rows *first .. *first + rows - 1 of a matrix that holds several; *first goes on behind them. */
+static smidge_status slice(const loader *load, const smg_matrix *whole, int64_t *first, int64_t rows,
+                           smg_matrix *ret_part)
 {
-    smg_matrix part = *whole;
-    part.data += (size_t)first * whole->stride;
-    part.rows = (int32_t)rows;
-    return part;
+    if (smg_type_is_interleaved(whole->type) && rows % SMG_GROUP_ROWS != 0)
+        return smg_error_set(load->error, SMIDGE_E_FORMAT, load->gguf->path,
+                             "parts of a fused matrix begin inside of interleaved groups (take the file that "
+                             "smidge repack --plain makes of it)");
+    *ret_part = *whole;
+    ret_part->data += (size_t)*first * whole->stride;
+    ret_part->rows = (int32_t)rows;
+    *first += rows;
+    return SMIDGE_OK;
 }
 
 static smidge_status load_matrices(const loader *load, int number, const matrix_entry *entries, size_t count)
@@ -130,12 +136,13 @@ static smidge_status load_layer_matrices(const loader *load, const smg_shape *sh
     if (!shape->architecture->fused)
         return load_matrices(load, number, apart, sizeof apart / sizeof *apart);
     SMG_TRY(load_matrices(load, number, fused, sizeof fused / sizeof *fused));
-    layer->q = slice(&qkv, 0, queries);
-    layer->k = slice(&qkv, queries, keys);
-    layer->v = slice(&qkv, queries + keys, keys);
-    layer->gate = slice(&gate_up, 0, hidden);
-    layer->up = slice(&gate_up, hidden, hidden);
-    return SMIDGE_OK;
+    int64_t first = 0;
+    SMG_TRY(slice(load, &qkv, &first, queries, &layer->q));
+    SMG_TRY(slice(load, &qkv, &first, keys, &layer->k));
+    SMG_TRY(slice(load, &qkv, &first, keys, &layer->v));
+    first = 0;
+    SMG_TRY(slice(load, &gate_up, &first, hidden, &layer->gate));
+    return slice(load, &gate_up, &first, hidden, &layer->up);
 }
 
 static smidge_status load_layer(const loader *load, const smg_shape *shape, int number, smg_layer *layer)
