@@ -25,10 +25,19 @@ typedef struct panel_acts {
     float d[PANEL_BLOCKS][PANEL_TOKENS], s[PANEL_BLOCKS][PANEL_TOKENS];
 } panel_acts;
 
-/* Four tokens, from the first one and the last one there is, which stands for those that are missing. */
-static ALWAYS_INLINE void four_tokens(const uint8_t *x, size_t stride, int64_t tokens, const uint8_t **ret)
+/* Rows of all of 4 * fours tokens; or where that is four, of as many as there are, and the last one for those that are missing. */
+static ALWAYS_INLINE void token_pointers(const uint8_t *x, size_t stride, int64_t tokens, const uint8_t **ret,
+                                         const int fours)
 {
-    four_pointers(x, stride, at_most(tokens, 4), ret);
+    if (fours == 1) {
+        four_pointers(x, stride, at_most(tokens, 4), ret);
+        return;
+    }
+    foreach (t, 4 * fours) {
+        ret[t] = x;
+        x += stride;
+        FORGET(x);
+    }
 }
 
 /* Blocks at, at + 1 … of rows of k elements. */
@@ -41,7 +50,7 @@ static inline void panel_fill_acts(int64_t k, int64_t at, int64_t blocks, bool h
         const uint8_t *row[4];
         size_t d = smg_act_scales(k) + (size_t)at * sizeof(float);
         size_t s = smg_act_sums(SMG_ACT_Q8_1, k) + (size_t)at * sizeof(float);
-        four_tokens(x + (size_t)t * x_stride, x_stride, tokens - t, row);
+        token_pointers(x + (size_t)t * x_stride, x_stride, tokens - t, row, 1);
         for (int64_t b = 0; b < blocks; b++, d += sizeof(float), s += sizeof(float)) {
             foreach (i, 4) {
                 ret->d[b][t + i] = load_f32(row[i] + d);
@@ -151,8 +160,7 @@ static ALWAYS_INLINE void panel_run(bool first, int64_t blocks, const panel_weig
     float32x4_t acc[PANEL_GROUP];
     const uint8_t *q[PANEL_GROUP];
     const float *d = &x->d[0][t], *s = &x->s[0][t];
-    foreach (i, fours)
-        four_tokens(x->q + (size_t)(t + 4 * i) * x->stride, x->stride, tokens - t - 4 * i, q + 4 * i);
+    token_pointers(x->q + (size_t)t * x->stride, x->stride, tokens - t, q, fours);
     foreach (i, 4 * fours)
         acc[i] = first ? vdupq_n_f32(0) : vld1q_f32(out + (size_t)i * out_stride);
     for (const panel_weights *end = w + blocks; w != end; w++, d += PANEL_TOKENS, s += PANEL_TOKENS) {

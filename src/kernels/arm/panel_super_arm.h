@@ -162,8 +162,7 @@ static ALWAYS_INLINE void super_run(bool begins, const super_panel *w, const sup
 {
     int32x4_t sum[SUPER_GROUP];
     const uint8_t *q[SUPER_GROUP];
-    foreach (i, fours)
-        four_tokens(x->q + (size_t)(from + 4 * i) * x->stride, x->stride, tokens - from - 4 * i, q + 4 * i);
+    token_pointers(x->q + (size_t)from * x->stride, x->stride, tokens - from, q, fours);
     foreach (t, 4 * fours)
         sum[t] = vdupq_n_s32(0);
     for (int j = 0; j < CHUNKS; j++)

@@ -47,8 +47,10 @@ static ALWAYS_INLINE void next_words(const uint8_t **words, uint8x16_t *ret_a, u
 /* The same for all quads of a group. */
 static ALWAYS_INLINE void next_all_words(const uint8_t **words, uint8x16_t *ret)
 {
-    foreach (i, QUADS / 2)
-        __asm__ volatile("ldp %q0, %q1, [%2], #32" : "=w"(ret[2 * i]), "=w"(ret[2 * i + 1]), "+r"(*words));
+    uint8x16x4_t all;
+    __asm__ volatile("ld1 {%S0.16b - %V0.16b}, [%1], %2" : "=w"(all), "+r"(*words) : "i"(WORD_BYTES));
+    foreach (i, QUADS)
+        ret[i] = all.val[i];
 }
 
 /* ---- Halves --------------------------------------------------------------------------------------------- */

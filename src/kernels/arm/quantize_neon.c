@@ -12,31 +12,31 @@ static ALWAYS_INLINE uint32x4_t magnitude_bits(const float *x)
     return vandq_u32(vreinterpretq_u32_f32(vld1q_f32(x)), vdupq_n_u32(0x7fffffff));
 }
 
-static ALWAYS_INLINE uint32_t largest_bits(const float *x, int n)
+static ALWAYS_INLINE uint32_t largest_bits(const float *x)
 {
-    uint32x4_t largest = vdupq_n_u32(0);
-    for (int i = 0; i < n; i += 4)
-        largest = vmaxq_u32(largest, magnitude_bits(x + i));
-    return vmaxvq_u32(largest);
+    uint32x4_t largest[4];
+    foreach (i, 4)
+        largest[i] = vmaxq_u32(magnitude_bits(x + 8 * i), magnitude_bits(x + 8 * i + 4));
+    return vmaxvq_u32(vmaxq_u32(vmaxq_u32(largest[0], largest[1]), vmaxq_u32(largest[2], largest[3])));
 }
 
-static ALWAYS_INLINE int16x8_t round_8(const float *x, float inverse)
+static ALWAYS_INLINE int16x8_t round_4(const float *x, float inverse)
 {
-    int32x4_t low = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x), inverse));
-    int32x4_t high = vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x + 4), inverse));
-    return vcombine_s16(vqmovn_s32(low), vqmovn_s32(high));
+    return vreinterpretq_s16_s32(vcvtnq_s32_f32(vmulq_n_f32(vld1q_f32(x), inverse)));
 }
 
-/* 16 floats, scaled and rounded to nearest even, to 16 bytes. */
+/* 16 floats, scaled and rounded to nearest even, to 16 bytes: their lowest ones, which is all there is to them. */
 static ALWAYS_INLINE int8x16_t round_16(const float *x, float inverse)
 {
-    return vcombine_s8(vqmovn_s16(round_8(x, inverse)), vqmovn_s16(round_8(x + 8, inverse)));
+    const int16x8_t low = vuzp1q_s16(round_4(x, inverse), round_4(x + 4, inverse));
+    const int16x8_t high = vuzp1q_s16(round_4(x + 8, inverse), round_4(x + 12, inverse));
+    return vuzp1q_s8(vreinterpretq_s8_s16(low), vreinterpretq_s8_s16(high));
 }
 
 /* The quants of 32 floats; returns their scale. */
 static ALWAYS_INLINE float quantize_small(const float *x, quants *ret_q)
 {
-    uint32_t bits = largest_bits(x, SMG_QK);
+    uint32_t bits = largest_bits(x);
     if (!smg_act_is_finite(bits)) {
         ret_q->a = ret_q->b = vdupq_n_s8(0);
         return smg_act_nan();
