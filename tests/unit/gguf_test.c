@@ -370,6 +370,39 @@ static void check_file_type(uint32_t number, const char *expected)
     gguf_free(&b);
 }
 
+static smidge_status parse_tensor(uint32_t number, uint64_t rows, smg_type *ret_type)
+{
+    gguf_builder b;
+    smg_gguf file = {0};
+    gguf_begin(&b, 3);
+    gguf_add_tensor(&b, "rows", number, 2, (const uint64_t[]){64, rows}, NULL, (size_t)(36 * rows));
+    gguf_finish(&b);
+    smidge_status status = smg_gguf_parse(b.bytes, b.size, "x", &file, NULL);
+    *ret_type = status == SMIDGE_OK ? file.tensors[0].type : SMG_TYPE_COUNT;
+    smg_gguf_close(&file);
+    gguf_free(&b);
+    return status;
+}
+
+/* Interleaved types have numbers of their own in files; those that they have in memory mean nothing there. */
+static void test_interleaved_types(void **state)
+{
+    (void)state;
+    smg_type type;
+    const uint32_t number = smg_type_number(SMG_TYPE_Q4_0_R16);
+    assert_true(number > UINT16_MAX);
+    assert_int_equal(smg_type_of_number(number), SMG_TYPE_Q4_0_R16);
+    assert_int_equal(parse_tensor(number, 32, &type), SMIDGE_OK);
+    assert_int_equal(type, SMG_TYPE_Q4_0_R16);
+    assert_int_equal(parse_tensor(number, 30, &type), SMIDGE_E_FORMAT);
+    assert_int_equal(parse_tensor(SMG_TYPE_Q4_0_R16, 32, &type), SMIDGE_E_UNSUPPORTED);
+    assert_int_equal(parse_tensor(smg_type_number((smg_type)(SMG_TYPE_R16 + SMG_TYPE_F16)), 32, &type),
+                     SMIDGE_E_UNSUPPORTED);
+    for (uint32_t each = 0; each < SMG_TYPE_COUNT; each++)
+        if (smg_type_describe(each) != NULL)
+            assert_int_equal(smg_type_of_number(smg_type_number((smg_type)each)), each);
+}
+
 static void test_the_file_type_is_said_or_seen(void **state)
 {
     (void)state;
@@ -493,6 +526,7 @@ int main(void)
         cmocka_unit_test(test_bools_and_texts),
         cmocka_unit_test(test_arrays),
         cmocka_unit_test(test_absent_keys_leave_the_default),
+        cmocka_unit_test(test_interleaved_types),
         cmocka_unit_test(test_the_file_type_is_said_or_seen),
         cmocka_unit_test(test_row_sizes),
         cmocka_unit_test(test_stories260k),
