@@ -62,6 +62,25 @@ static void every_tensor_type(gguf_builder *b)
     }
 }
 
+/* As smg_type_number has it. */
+#define INTERLEAVED(type) (0x36315200U + (type))
+
+static void interleaved(gguf_builder *b)
+{
+    gguf_add_tensor(b, "small", INTERLEAVED(SMG_TYPE_Q5_0), 2, SHAPE(32, 16), NULL, 22 * 16);
+    gguf_add_tensor(b, "super", INTERLEAVED(SMG_TYPE_Q2_K), 2, SHAPE(256, 16), NULL, 84 * 16);
+}
+
+static void interleaved_half_a_group(gguf_builder *b)
+{
+    gguf_add_tensor(b, "small", INTERLEAVED(SMG_TYPE_Q5_0), 2, SHAPE(32, 8), NULL, 22 * 8);
+}
+
+static void interleaved_floats(gguf_builder *b)
+{
+    gguf_add_tensor(b, "floats", INTERLEAVED(SMG_TYPE_F16), 2, SHAPE(32, 16), NULL, 64 * 16);
+}
+
 static void add_vocabulary(gguf_builder *b, uint32_t score_type, uint32_t kind_type)
 {
     static const char *const tokens[] = {"<unk>",        "<s>", "</s>", "<0x0A>",
@@ -378,6 +397,9 @@ static const struct {
     {"sound_empty", nothing, 0},
     {"sound_key_types", every_key_type, 0},
     {"sound_tensor_types", every_tensor_type, 0},
+    {"sound_interleaved", interleaved, 0},
+    {"interleaved_half_a_group", interleaved_half_a_group, 0},
+    {"interleaved_floats", interleaved_floats, 0},
     {"sound_spm", spm_vocabulary, 0},
     {"sound_bpe", bpe_vocabulary, 0},
     {"sound_model", whole_model, 0},
