@@ -7,10 +7,10 @@ expect_out "packed.gguf: interleaved rows, for smidge alone"
 smidge inspect packed.gguf --verify
 expect_status 0
 expect_out_match '_R16 '
-for model in "$MODEL" packed.gguf; do
-    smidge run -m "$model" -p "The pressure is" -n 12 --temp 0 --no-display-prompt
+for file in "$MODEL" packed.gguf; do
+    smidge run -m "$file" -p "The pressure is" -n 12 --temp 0 --no-display-prompt
     expect_status 0
-    mv out "answer.$(basename "$model")"
+    mv out "answer.$(basename "$file")"
 done
 cmp "answer.$(basename "$MODEL")" answer.packed.gguf || fail "interleaved rows answer otherwise"
 smidge repack -m packed.gguf -o plain.gguf --plain -q
