@@ -1,5 +1,6 @@
 #!/bin/sh
-# Instructions per token on 64-bit ARM, counted under qemu-user: ours, function by function, and llama.cpp's.
+# Instructions per token on 64-bit ARM, counted under qemu-user: ours, function by function, with rows as the file has them and
+# with interleaved ones (smidge repack), and llama.cpp's.
 #
 #   bench/arm/count.sh [--cpu NAME] [--libs DIR | --no-peer] [--build DIR] [MODEL.gguf...]
 #
@@ -61,7 +62,7 @@ fi
 # count WHO MODEL PREFILL DECODE: into the file WHO.PREFILL.DECODE
 count() {
     plugin=$work/insn_count.so,out=$work/$1.$3.$4
-    if [ "$1" = ours ]; then
+    if [ "$1" != peer ]; then
         qemu-aarch64 -cpu "$cpu" -plugin "$plugin" "$build/count_steps" "$2" "$3" "$4"
     else
         qemu-aarch64 -cpu "$cpu" -L "$sysroot" -E "LD_LIBRARY_PATH=$libs:$sysroot/lib" -plugin "$plugin" \
@@ -82,17 +83,17 @@ share() {
         }' "$work/$1.$2" "$work/$1.$3"
 }
 
-# row MODEL TEST FEWER MORE TOKENS
+# row WHO MODEL TEST FEWER MORE TOKENS
 row() {
-    share ours "$3" "$4" "$5" >"$work/ours"
+    share "$1" "$4" "$5" "$6" >"$work/ours"
     mine=$(awk '$2 == "TOTAL" { print $1 }' "$work/ours")
     theirs=- ratio=-
     if [ -n "$peer" ]; then
-        theirs=$(share peer "$3" "$4" "$5" | awk '$2 == "TOTAL" { print $1 }')
+        theirs=$(share peer "$4" "$5" "$6" | awk '$2 == "TOTAL" { print $1 }')
         ratio=$(awk -v a="$mine" -v b="$theirs" 'BEGIN { printf "%.3f", a / b }')
     fi
     functions=$(awk '$2 != "TOTAL" { printf "%s%s %s", separator, $2, $1; separator = ", " }' "$work/ours")
-    echo "| $1 | $2 | $mine | $theirs | $ratio | $functions |"
+    echo "| $2 | $3 | $mine | $theirs | $ratio | $functions |"
 }
 
 echo "Million instructions a token, $cpu, one thread:"
@@ -101,14 +102,21 @@ echo "| model | | smidge | llama.cpp | ratio | smidge by function |"
 echo "|---|---|---|---|---|---|"
 for model in "$@"; do
     [ -r "$model" ] || fail "$model cannot be read"
-    for who in ours ${peer:+peer}; do
-        for steps in "4 4" "4 12" "16 0" "80 0"; do
-            # shellcheck disable=SC2086 # two numbers
-            count "$who" "$model" $steps
-        done
-    done
     name=$(basename "$model" .gguf)
-    row "$name" decode 4.4 4.12 8
-    row "$name" prefill 16.0 80.0 64
+    qemu-aarch64 -cpu "$cpu" "$build/smidge" repack -q -m "$model" -o "$work/r16.gguf" ||
+        fail "$model cannot be repacked"
+    for steps in "4 4" "4 12" "16 0" "80 0"; do
+        # shellcheck disable=SC2086 # two numbers
+        count plain "$model" $steps
+        # shellcheck disable=SC2086
+        count r16 "$work/r16.gguf" $steps
+        # shellcheck disable=SC2086
+        [ -z "$peer" ] || count peer "$model" $steps
+    done
+    row plain "$name" decode 4.4 4.12 8
+    row r16 "$name-r16" decode 4.4 4.12 8
+    row plain "$name" prefill 16.0 80.0 64
+    row r16 "$name-r16" prefill 16.0 80.0 64
+    rm "$work/r16.gguf"
 done
 [ -z "$peer" ] || printf '\nllama.cpp chose %s.\n' "$(cat "$work/variant")"

@@ -3,8 +3,9 @@
 # front end, so upper bounds. Its model of neoverse-n1 is the nearest there is to a Cortex-A76 (it takes the name
 # cortex-a76, too, and then computes with an A57).
 #
-#   bench/arm/mca.sh [--cpu NAME] [--build DIR]
+#   bench/arm/mca.sh [--cpu NAME] [--path dotprod | neon] [--build DIR]
 #
+# For the boards without the dot product: --path neon --cpu cortex-a72.
 # `./dev build arm64` comes first. Wants llvm-mca of LLVM 19 or newer (install llvm-19) and binutils for aarch64.
 set -eu
 
@@ -16,11 +17,12 @@ fail() {
     exit 1
 }
 
-cpu=neoverse-n1 build=$root/build/arm64
+cpu=neoverse-n1 path=dotprod build=$root/build/arm64
 while [ $# -gt 0 ]; do
     [ $# -ge 2 ] || fail "$1 wants a value"
     case $1 in
         --cpu) cpu=$2 ;;
+        --path) path=$2 ;;
         --build) build=$2 ;;
         *) fail "unknown option $1" ;;
     esac
@@ -34,9 +36,15 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/smidge-mca.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 trap 'exit 1' HUP INT TERM
 
-# The longest loop of a function that has dot products by whole registers and no loop in it.
+case $path in
+    dotprod) product=sdot small_rows=16 super_rows=4 ;;
+    neon) product='sml[as]l' small_rows=4 super_rows=1 ;;
+    *) fail "unknown path $path" ;;
+esac
+
+# The longest loop of a function that has products and no loop in it.
 longest_loop() {
-    aarch64-linux-gnu-objdump -d --no-show-raw-insn "--disassemble=$1" "$program" | awk -F '\t' '
+    aarch64-linux-gnu-objdump -d --no-show-raw-insn "--disassemble=$1" "$program" | awk -F '\t' -v product="^$product" '
         /^ *[0-9a-f]+:\t/ {
             sub(/:.*/, "", $1)
             sub(/ *(\/\/|<).*/, "", $3)
@@ -55,7 +63,7 @@ longest_loop() {
                 inner = dots = 0
                 for (j = first; j < i; j++) {
                     inner += branch[j]
-                    dots += text[j] ~ /^sdot.*16b,[^\[]*$/
+                    dots += text[j] ~ product
                 }
                 if (first < i && !inner && dots && i - first > best) {
                     best = i - first
@@ -82,9 +90,21 @@ row() {
 
 echo "| decode loop, $cpu | instructions | cycles | weight bytes | bytes per cycle |"
 echo "|---|---|---|---|---|"
-row Q4_0 smg_matmul_q4_0_q8_0_dotprod $((16 * 18))
-row Q5_0 smg_matmul_q5_0_q8_0_dotprod $((16 * 22))
-row Q8_0 smg_matmul_q8_0_q8_0_dotprod $((16 * 34))
-row Q4_K q4_k_q8_k_one_dotprod $((4 * 144))
-row Q5_K q5_k_q8_k_one_dotprod $((4 * 176))
-row Q6_K q6_k_q8_k_one_dotprod $((4 * 210))
+# rows TYPE WEIGHTS ACTS BYTES: of a block of 32
+rows() {
+    row "$1" "small_token_$2_$path" $((small_rows * $4))
+    row "$1 interleaved" "smg_matmul_$2_r16_$3_$path" $((16 * $4))
+}
+
+# The same for super-blocks.
+super_rows() {
+    row "$1" "super_token_$2_$path" $((super_rows * $3))
+    row "$1 interleaved" "smg_matmul_$2_r16_q8_k_$path" $((8 * $3))
+}
+
+rows Q4_0 q4_0 q8_0 18
+rows Q5_0 q5_0 q8_0 22
+rows Q8_0 q8_0 q8_0 34
+super_rows Q4_K q4_k 144
+super_rows Q5_K q5_k 176
+super_rows Q6_K q6_k 210

@@ -242,9 +242,9 @@ static ALWAYS_INLINE void row_token(row_type type, size_t w_bytes, int64_t k, in
 }
 
 #define DEFINE_ROW_TOKEN(weights, type)                                                                      \
-    static                                                                                                   \
-        __attribute__((noinline)) void small_token_##weights(int64_t k, int64_t rows, const uint8_t *w,      \
-                                                             size_t w_stride, const uint8_t *x, float *out)  \
+    static __attribute__((noinline)) void PASTE(small_token_##weights##_,                                    \
+                                                ISA)(int64_t k, int64_t rows, const uint8_t *w,              \
+                                                     size_t w_stride, const uint8_t *x, float *out)          \
     {                                                                                                        \
         row_token(type, sizeof(smg_block_##weights), k, rows, w, w_stride, x, out);                          \
     }

@@ -244,9 +244,9 @@ static ALWAYS_INLINE void four_super_rows(row_super type, size_t bytes, int64_t 
 }
 
 #define DEFINE_SUPER_ROWS(weights, type)                                                                     \
-    static                                                                                                   \
-        __attribute__((noinline)) void super_token_##weights(int64_t k, int64_t rows, const uint8_t *w,      \
-                                                             size_t w_stride, const uint8_t *x, float *out)  \
+    static __attribute__((noinline)) void PASTE(super_token_##weights##_,                                    \
+                                                ISA)(int64_t k, int64_t rows, const uint8_t *w,              \
+                                                     size_t w_stride, const uint8_t *x, float *out)          \
     {                                                                                                        \
         for (int64_t r = 0; r < rows; r += 4)                                                                \
             four_super_rows(type, sizeof(smg_block_##weights), k, w + (size_t)r * w_stride, w_stride,        \
