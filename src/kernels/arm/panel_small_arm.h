@@ -190,18 +190,24 @@ static ALWAYS_INLINE void panel_run_rest(bool first, int64_t blocks, const panel
         memcpy(out + (size_t)i * out_stride, results[i], (size_t)rows * sizeof *out);
 }
 
-/* A panel and all tokens. */
-static ALWAYS_INLINE void panel_meet(bool first, int64_t blocks, const panel_weights *w, int64_t rows,
-                                     const panel_acts *x, int64_t tokens, bool has_m, const int most,
-                                     float *out, size_t out_stride)
+/* The panels of a group. */
+typedef panel_weights panel_group[4][PANEL_BLOCKS];
+
+/* Some panels and all tokens. Few tokens at a time meet all panels, so that both stay in the first cache. `rows` are those of the only
+ * panel, or four. */
+static ALWAYS_INLINE void panel_meet(bool first, int64_t blocks, const panel_weights (*panels)[PANEL_BLOCKS],
+                                     int64_t count, int64_t rows, const panel_acts *x, int64_t tokens,
+                                     bool has_m, const int most, float *out, size_t out_stride)
 {
     int64_t t = 0;
     for (; rows == 4 && tokens - t >= PANEL_GROUP; t += PANEL_GROUP)
-        panel_run(first, blocks, w, x, t, tokens, has_m, most, out + (size_t)t * out_stride, out_stride,
-                  PANEL_GROUP / 4);
+        for (int64_t i = 0; i < count; i++)
+            panel_run(first, blocks, panels[i], x, t, tokens, has_m, most,
+                      out + (size_t)t * out_stride + 4 * i, out_stride, PANEL_GROUP / 4);
     for (; t < tokens; t += 4)
-        panel_run_rest(first, blocks, w, rows, x, t, tokens, has_m, most, out + (size_t)t * out_stride,
-                       out_stride);
+        for (int64_t i = 0; i < count; i++)
+            panel_run_rest(first, blocks, panels[i], rows, x, t, tokens, has_m, most,
+                           out + (size_t)t * out_stride + 4 * i, out_stride);
 }
 
 #endif

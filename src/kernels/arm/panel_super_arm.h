@@ -199,18 +199,20 @@ static ALWAYS_INLINE void super_run_rest(bool begins, const super_panel *w, int6
         memcpy(out + (size_t)t * out_stride, results[t], (size_t)rows * sizeof *out);
 }
 
-/* A panel and all tokens. */
-static ALWAYS_INLINE void super_panel_meet(bool begins, const super_panel *w, int64_t rows,
-                                           const super_tokens *x, int64_t tokens, bool wide, bool has_mins,
-                                           const int most, float *out, size_t out_stride)
+/* Some panels and all tokens, as in panel_meet. */
+static ALWAYS_INLINE void super_panel_meet(bool begins, const super_panel *panels, int64_t count,
+                                           int64_t rows, const super_tokens *x, int64_t tokens, bool wide,
+                                           bool has_mins, const int most, float *out, size_t out_stride)
 {
     int64_t t = 0;
     for (; rows == 4 && tokens - t >= SUPER_GROUP; t += SUPER_GROUP)
-        super_run(begins, w, x, t, tokens, wide, has_mins, most, out + (size_t)t * out_stride, out_stride,
-                  SUPER_GROUP / 4);
+        for (int64_t i = 0; i < count; i++)
+            super_run(begins, panels + i, x, t, tokens, wide, has_mins, most,
+                      out + (size_t)t * out_stride + 4 * i, out_stride, SUPER_GROUP / 4);
     for (; t < tokens; t += 4)
-        super_run_rest(begins, w, rows, x, t, tokens, wide, has_mins, most, out + (size_t)t * out_stride,
-                       out_stride);
+        for (int64_t i = 0; i < count; i++)
+            super_run_rest(begins, panels + i, rows, x, t, tokens, wide, has_mins, most,
+                           out + (size_t)t * out_stride + 4 * i, out_stride);
 }
 
 #endif
