@@ -94,6 +94,8 @@ typedef struct smg_kernels {
     void (*round_f16)(float *x, int64_t n);
     /* out[i] = x[i] / sqrt(mean(x^2) + eps) * weight[i]; out may be x; weight may be NULL (all ones) */
     void (*rms_norm)(const float *x, const float *weight, float eps, int64_t n, float *out);
+    /* x[i] += y[i], rounded once; all paths give the same bits */
+    void (*add)(float *x, const float *y, int64_t n);
     /* x := cap * tanh(x / cap), in place */
     void (*soft_cap)(float *x, int64_t n, float cap);
     /* x := exp(x - max) / sum, in place; n >= 1; -INFINITY gives 0; one NaN makes all NaN */

@@ -78,8 +78,7 @@ static bool add_output(const pass *run, smg_worker *worker, const float *x, cons
         float *result = scratch->projection + (size_t)begin * width;
         float *sum = scratch->x + (size_t)begin * width;
         model->kernels.rms_norm(result, post_norm, model->shape.norm_epsilon, model->shape.width, result);
-        for (size_t i = 0; i < width; i++)
-            sum[i] += result[i];
+        model->kernels.add(sum, result, model->shape.width);
     }
     return smg_worker_barrier(worker);
 }

@@ -89,20 +89,17 @@ static void run_tile(const tiling *tiles, const smg_product *product, int32_t fi
         }
         return;
     }
-    if (product->kind == SMG_PRODUCT_SET && product->bias == NULL) {
-        multiply(tiles, product->matrix, first, rows, out, product->stride);
-        for (int32_t t = 0; product->cap > 0.0F && t < tiles->tokens; t++)
-            tiles->kernels->soft_cap(out + (size_t)t * product->stride, rows, product->cap);
-        return;
-    }
-    multiply(tiles, product->matrix, first, rows, tile, SMG_TILE_ROWS);
-    for (int32_t t = 0; t < tiles->tokens; t++) {
-        float *result = out + (size_t)t * product->stride;
-        const float *fresh = tile + (size_t)t * SMG_TILE_ROWS;
-        for (int32_t r = 0; r < rows; r++) {
-            float value = product->bias != NULL ? fresh[r] + product->bias[first + r] : fresh[r];
-            result[r] = product->kind == SMG_PRODUCT_ADD ? result[r] + value : value;
-        }
+    const bool adds = product->kind == SMG_PRODUCT_ADD;
+    float *fresh = adds ? tile : out;
+    const size_t stride = adds ? SMG_TILE_ROWS : product->stride;
+    multiply(tiles, product->matrix, first, rows, fresh, stride);
+    for (int32_t t = 0; t < tiles->tokens; t++, fresh += stride, out += product->stride) {
+        if (product->bias != NULL)
+            tiles->kernels->add(fresh, product->bias + first, rows);
+        if (product->cap > 0.0F)
+            tiles->kernels->soft_cap(fresh, rows, product->cap);
+        if (adds)
+            tiles->kernels->add(out, fresh, rows);
     }
 }
 

@@ -106,6 +106,23 @@ void check_soft_cap(check *c)
         }
 }
 
+void check_add(check *c)
+{
+    for (int64_t n = 1; n; n = next_length(n)) {
+        const size_t size = (size_t)n * sizeof(float);
+        float *x = guarded_new(size), *y = guarded_new(size), *expected = guarded_new(size);
+        for (int64_t i = 0; i < n; i++) {
+            x[i] = random_float(&c->random);
+            y[i] = i % 7 == 3 ? -x[i] : random_float(&c->random) * 1e4F;
+            expected[i] = x[i] + y[i];
+        }
+        c->table->add(x, y, n);
+        if (memcmp(x, expected, size) != 0)
+            check_fail(c, "n %d: sums differ", (int)n);
+        guarded_free_all();
+    }
+}
+
 static double gated(bool gelu, double x)
 {
     if (!gelu)

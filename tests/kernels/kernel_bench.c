@@ -202,6 +202,12 @@ static void work_norm(const void *job)
     v->table.rms_norm(v->a, v->b, 1e-5F, K, v->out);
 }
 
+static void work_add(const void *job)
+{
+    const vector_job *v = job;
+    v->table.add(v->a, v->b, K);
+}
+
 static void work_cap(const void *job)
 {
     const vector_job *v = job;
@@ -242,6 +248,7 @@ static const struct {
     WORK(attention_mix, work_mix, (double)KEYS *HEAD *QUERIES),
     WORK(round_f16, work_round, K),
     WORK(rms_norm, work_norm, K),
+    WORK(add, work_add, K),
     WORK(soft_cap, work_cap, K),
     WORK(softmax, work_softmax, K),
     WORK(silu_mul, work_silu, K),

@@ -89,6 +89,8 @@ static void check_entry(check *c, const kernel_entry *entry)
         check_round_f16(c);
     else if (IN_FIELD(entry, rms_norm))
         check_rms_norm(c);
+    else if (IN_FIELD(entry, add))
+        check_add(c);
     else if (IN_FIELD(entry, soft_cap))
         check_soft_cap(c);
     else if (IN_FIELD(entry, softmax))
@@ -108,7 +110,7 @@ static bool table_is_full(const smg_kernels *table)
         full &= (table->quantize[act] != NULL) == (act != SMG_ACT_F32);
     for (int kv = 0; kv < SMG_KV_COUNT; kv++)
         full &= table->kv_store[kv] && table->attention_scores[kv] && table->attention_mix[kv];
-    return full && table->round_f16 && table->rms_norm && table->soft_cap && table->softmax &&
+    return full && table->round_f16 && table->rms_norm && table->add && table->soft_cap && table->softmax &&
            table->silu_mul && table->gelu_mul;
 }
 

@@ -69,6 +69,7 @@ void check_attention_scores(check *c, smg_kv kv);
 void check_attention_mix(check *c, smg_kv kv);
 void check_round_f16(check *c);
 void check_rms_norm(check *c);
+void check_add(check *c);
 void check_soft_cap(check *c);
 void check_softmax(check *c);
 void check_gate(check *c, bool gelu);

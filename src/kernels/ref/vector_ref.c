@@ -19,6 +19,12 @@ void smg_rms_norm_f32_f32_ref(const float *x, const float *weight, float eps, in
         out[i] = weight ? x[i] * scale * weight[i] : x[i] * scale;
 }
 
+void smg_add_f32_f32_ref(float *x, const float *y, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        x[i] += y[i];
+}
+
 void smg_soft_cap_f32_f32_ref(float *x, int64_t n, float cap)
 {
     for (int64_t i = 0; i < n; i++)
