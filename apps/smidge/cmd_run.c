@@ -141,8 +141,9 @@ static double tokens_per_second(int32_t tokens, int64_t nanoseconds)
 static void print_json(const run_state *state, const smidge_generate_result *result, smidge_status status)
 {
     static const char *const finishes[] = {"none", "end", "length", "stopped"};
-    char id[17];
-    smidge_model_id(state->model, id);
+    char id[17] = "";
+    if (state->model != NULL)
+        smidge_model_id(state->model, id);
     json_t *text = json_stringn(state->answer == NULL ? "" : state->answer, state->answer_size);
     json_t *object =
         json_pack("{s:s, s:o, s:s, s:i, s:i, s:i, s:f, s:f, s:f, s:s}", "status", smidge_status_name(status),
@@ -151,7 +152,7 @@ static void print_json(const run_state *state, const smidge_generate_result *res
                   (int)result->tokens, "prefill_ms", (double)result->prefill_ns / 1e6, "decode_ms",
                   (double)result->decode_ns / 1e6, "tokens_per_second",
                   tokens_per_second(result->tokens - 1, result->decode_ns), "model", id);
-    if (state->schema != NULL)
+    if (schema_wanted(&state->options.schema))
         schema_report(object, state->schema, state->answer, state->answer_size, state->confidences);
     json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
     fputc('\n', stdout);
@@ -228,6 +229,15 @@ static int generate(run_state *state)
     return cli_close_output(status == SMIDGE_OK ? EXIT_OK : cli_fail(&error));
 }
 
+/* A deadline covers loading too, and a program that reads objects gets one then. */
+static int fail_early(const run_state *state, smidge_status status, const smidge_error *error)
+{
+    const smidge_generate_result nothing = {.size = sizeof nothing};
+    if (state->options.json && status == SMIDGE_E_DEADLINE)
+        print_json(state, &nothing, status);
+    return cli_close_output(cli_fail(error));
+}
+
 /* What parsing alone does not see. Returns -1, or the exit status after a usage error. */
 static int check(run_options *options)
 {
@@ -260,12 +270,14 @@ static int run(int argc, char **argv, int64_t started)
     state.deadline_ns =
         state.options.deadline_ms == 0 ? 0 : started + state.options.deadline_ms * INT64_C(1000000);
     smidge_error error;
-    if (model_open(&state.options.model, state.deadline_ns, &state.model, &error) != SMIDGE_OK)
-        return cli_fail(&error);
+    smidge_status opened = model_open(&state.options.model, state.deadline_ns, &state.model, &error);
+    if (opened != SMIDGE_OK)
+        return fail_early(&state, opened, &error);
     status = schema_wanted(&state.options.schema) ? open_schema(&state) : -1;
     if (status >= 0)
         return status;
-    return open_session(&state, &error) == SMIDGE_OK ? generate(&state) : cli_fail(&error);
+    opened = open_session(&state, &error);
+    return opened == SMIDGE_OK ? generate(&state) : fail_early(&state, opened, &error);
 }
 
 const cli_command cli_run = {

@@ -41,7 +41,8 @@ void schema_report(json_t *result, const smidge_schema *schema, const char *answ
 {
     json_t *object = size > 0 ? json_loadb(answer, size, 0, NULL) : NULL;
     json_t *confidence = json_object();
-    for (int32_t key = 0; key < smidge_schema_keys(schema); key++) {
+    const int32_t keys = schema != NULL ? smidge_schema_keys(schema) : 0;
+    for (int32_t key = 0; key < keys; key++) {
         const char *name = smidge_schema_key(schema, key);
         if (json_object_get(object, name) != NULL)
             json_object_set_new(confidence, name, json_real(confidences[key]));

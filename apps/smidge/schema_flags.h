@@ -27,7 +27,7 @@ bool schema_wanted(const schema_flags *flags);
 int schema_check(const cli_command *command, const schema_flags *flags);
 /* Compiles what the flags say; released with smidge_schema_free. Returns -1, or the exit status after a message. */
 int schema_open(const schema_flags *flags, smidge_model *model, smidge_schema **ret_schema);
-/* Adds "answer", the object or null, and "confidence", of each key that it has, to a result. */
+/* Adds "answer", the object or null, and "confidence", of each key that it has, to a result. `schema` may be NULL. */
 void schema_report(json_t *result, const smidge_schema *schema, const char *answer, size_t size,
                    const double *confidences);
 
