@@ -24,9 +24,9 @@ enum { LEFT_OUT = 0x80 }; /* a place of a byte shuffle that becomes 0 */
 /* Bytes a, b, c and d of each row. */
 static ALWAYS_INLINE rows_int words_shuffle(rows_int v, int a, int b, int c, int d)
 {
-    const int places = a | b << 8 | c << 16 | d << 24;
+    const unsigned places = (unsigned)a | (unsigned)b << 8 | (unsigned)c << 16 | (unsigned)d << 24;
     return ROWS_OP(
-        shuffle_epi8)(v, rows_repeat(_mm_add_epi8(_mm_set1_epi32(places),
+        shuffle_epi8)(v, rows_repeat(_mm_add_epi8(_mm_set1_epi32((int)places),
                                                   _mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c))));
 }
 
