@@ -21,7 +21,8 @@ static smidge_status run(smidge_session *session, int32_t prefill, int32_t decod
     int32_t cached;
     const smg_stop stop = smg_session_stop(session, 0);
     fill_step_ids(ids, prefill + decode);
-    SMG_TRY(smg_session_prefill(session, ids, prefill, true, &stop, &cached));
+    SMG_TRY(
+        smg_session_prefill(session, ids, prefill, &(smg_output){.logits = session->logits}, &stop, &cached));
     for (int32_t i = 0; i < decode; i++)
         SMG_TRY(smg_session_decode(session, ids + prefill + i, 1, &stop));
     return SMIDGE_OK;

@@ -42,7 +42,8 @@ static smidge_status prefill(bench *run, const int32_t *ids, int32_t count)
 {
     smg_stop stop = smg_session_stop(run->session, 0);
     int32_t cached;
-    smidge_status status = smg_session_prefill(run->session, ids, count, true, &stop, &cached);
+    smidge_status status = smg_session_prefill(run->session, ids, count,
+                                               &(smg_output){.logits = run->session->logits}, &stop, &cached);
     return smg_session_finish(run->session, status, run->error);
 }
 

@@ -79,7 +79,7 @@ static smidge_status dump_sequence(smidge_session *session, const int32_t *ids, 
                                          .cell = at + i,
                                          .wanted = true};
         SMG_TRY(smg_forward_run(&session->model->model, session->model->pool, session->scratch, session->rows,
-                                rows, session->logits, NULL));
+                                rows, &(smg_output){.logits = session->logits}, NULL));
         if (fwrite(session->logits, sizeof(float), vocabulary * (size_t)rows, out) !=
             vocabulary * (size_t)rows)
             return SMIDGE_E_IO;

@@ -6,7 +6,7 @@ class Span(c.Structure): _fields_ = [("text", c.c_char_p), ("size", c.c_size_t),
 class Options(c.Structure): _fields_ = [("size", c.c_size_t), ("min_confidence", c.c_double), ("deadline_ns", c.c_int64)]
 class Result(c.Structure):
     _fields_ = [("size", c.c_size_t), ("answer", c.c_int32), ("label", c.c_int32), ("confidence", c.c_double),
-                ("probabilities", c.POINTER(c.c_double)), ("label_mass", c.c_double), ("cut_mass", c.c_double),
+                ("probabilities", c.POINTER(c.c_double)), ("label_mass", c.c_double), ("cut_share", c.c_double),
                 ("cut_branches", c.c_int32), ("prompt_tokens", c.c_int32), ("cached_tokens", c.c_int32),
                 ("passes", c.c_int32), ("duration_ns", c.c_int64)]
 

@@ -93,9 +93,9 @@ static inline void engine_run_rows(smidge_session *session, const int32_t *ids, 
             };
             session->ids[position] = ids[done + i];
         }
-        smidge_status status =
-            smg_forward_run(&session->model->model, session->model->pool, session->scratch, session->rows,
-                            chunk, ret_logits + (size_t)done * vocabulary, NULL);
+        const smg_output output = {.logits = ret_logits + (size_t)done * vocabulary};
+        smidge_status status = smg_forward_run(&session->model->model, session->model->pool, session->scratch,
+                                               session->rows, chunk, &output, NULL);
         assert_int_equal(status, SMIDGE_OK);
         session->count += chunk;
         done += chunk;

@@ -347,6 +347,9 @@ typedef struct smidge_classify_options {
     size_t size;
     double min_confidence; /* abstain below this; 0: never */
     int64_t deadline_ns;   /* 0: none */
+    int32_t
+        label_mass; /* 1: compute label_mass too, which takes the logits of the whole vocabulary and not only
+                              those of the tokens that labels begin with */
 } smidge_classify_options;
 
 SMIDGE_API void smidge_classify_options_init(smidge_classify_options *options);
@@ -357,8 +360,10 @@ typedef struct smidge_classify_result {
     int32_t label;         /* the likeliest one's place in the set; -1 where there is none */
     double confidence;     /* its probability */
     double *probabilities; /* in: room for one number a label, or NULL; out: they sum to 1 */
-    double label_mass;     /* what the model gave to all labels together, of all it could have said */
-    double cut_mass;       /* of branches that were not followed, each below 1e-4 of label_mass + cut_mass (or
+    double label_mass; /* what the model gave to all labels together, of all it could have said; below 0 where
+                              that was not asked for */
+    double
+        cut_share; /* of what the labels could have had: branches that were not followed, each below 1e-4 (or
                               there was no room for it) */
     int32_t cut_branches;
     int32_t prompt_tokens;

@@ -29,6 +29,31 @@ const char *smidge_answer_name(smidge_answer answer)
     return (unsigned)answer < sizeof names / sizeof *names ? names[answer] : "unknown";
 }
 
+static int compare_numbers(const void *a, const void *b)
+{
+    const int32_t first = *(const int32_t *)a, second = *(const int32_t *)b;
+    return (first > second) - (first < second);
+}
+
+static smidge_status find_start_groups(smidge_labels *set, smidge_error *error)
+{
+    const smg_label_state *start = &set->automaton.states[0];
+    int32_t *groups = smg_alloc_array((size_t)start->edge_count, sizeof *groups);
+    if (groups == NULL)
+        return smg_error_no_memory(error, "labels", (size_t)start->edge_count * sizeof *groups);
+    for (int32_t i = 0; i < start->edge_count; i++)
+        groups[i] = set->automaton.edges[start->first_edge + i].token / SMG_OUTPUT_GROUP;
+    qsort(groups, (size_t)start->edge_count, sizeof *groups, compare_numbers);
+    int32_t count = 0;
+    for (int32_t i = 0; i < start->edge_count; i++) {
+        if (count == 0 || groups[count - 1] != groups[i])
+            groups[count++] = groups[i];
+    }
+    set->start_groups = groups;
+    set->start_group_count = count;
+    return SMIDGE_OK;
+}
+
 smidge_status smidge_labels_new(const smidge_model *model, const char *const *labels, size_t count,
                                 smidge_labels **ret_labels, smidge_error *error)
 {
@@ -37,8 +62,10 @@ smidge_status smidge_labels_new(const smidge_model *model, const char *const *la
         return smg_error_no_memory(error, "labels", sizeof *set);
     set->model = model;
     smidge_status status = smg_labels_compile(model->tokenizer, labels, count, &set->automaton, error);
+    if (status == SMIDGE_OK)
+        status = find_start_groups(set, error);
     if (status != SMIDGE_OK) {
-        smg_free(set);
+        smidge_labels_free(set);
         return status;
     }
     *ret_labels = set;
@@ -50,6 +77,7 @@ void smidge_labels_free(smidge_labels *labels)
     if (labels == NULL)
         return;
     smg_labels_done(&labels->automaton);
+    smg_free(labels->start_groups);
     smg_free(labels);
 }
 
@@ -69,8 +97,8 @@ static void decide(const smg_scoring *scoring, double min_confidence, smidge_cla
     for (int32_t i = 0; result->probabilities != NULL && i < labels; i++)
         result->probabilities[i] = total > 0.0 ? scoring->scores[i] / total : even;
     result->label = best;
-    result->label_mass = total;
-    result->cut_mass = scoring->cut_mass;
+    result->label_mass = scoring->start_share < 0.0 ? -1.0 : total * scoring->start_share;
+    result->cut_share = total > 0.0 ? scoring->cut_mass / (total + scoring->cut_mass) : 0.0;
     result->cut_branches = scoring->cut_branches;
     result->passes = scoring->passes;
     result->confidence = total > 0.0 ? scoring->scores[best] / total : even;
@@ -112,6 +140,7 @@ typedef struct reading {
 typedef struct classification {
     smidge_session *session;
     const smg_labels *labels;
+    smg_output output; /* what a reading's last token is asked for */
     smidge_classify_options options;
     smg_stop stop;
     int64_t started;
@@ -191,9 +220,10 @@ static void place(const classification *run, reading *one, int32_t position, int
 static smidge_status classify_alone(classification *run, reading *one)
 {
     smidge_session *session = run->session;
-    SMG_TRY(smg_session_prefill(session, one->ids, one->count, true, &run->stop, &one->result.cached_tokens));
+    SMG_TRY(smg_session_prefill(session, one->ids, one->count, &run->output, &run->stop,
+                                &one->result.cached_tokens));
     place(run, one, one->count, 0);
-    SMG_TRY(smg_scoring_begin(&one->scoring, session->logits));
+    SMG_TRY(smg_scoring_begin(&one->scoring, session->logits, run->output.groups == NULL));
     return smg_scoring_follow(&one->scoring);
 }
 
@@ -255,10 +285,11 @@ static smidge_status run_group(classification *run, size_t first, size_t last)
     int32_t completed = 0;
     for (int32_t rows; (rows = fill_pass(run, first, last, complete, &completed)) > 0;) {
         SMG_TRY(smg_forward_run(&session->model->model, session->model->pool, session->scratch, session->rows,
-                                rows, session->logits, &run->stop));
+                                rows, &run->output, &run->stop));
         smidge_status statuses[SMG_LOGIT_ROWS];
         for (int32_t i = 0; i < completed; i++) /* all, before a branch's pass puts its logits there */
-            statuses[i] = smg_scoring_begin(&complete[i]->scoring, session->logits + (size_t)i * vocabulary);
+            statuses[i] = smg_scoring_begin(&complete[i]->scoring, session->logits + (size_t)i * vocabulary,
+                                            run->output.groups == NULL);
         for (int32_t i = 0; i < completed; i++)
             finish(run, complete[i],
                    statuses[i] == SMIDGE_OK ? smg_scoring_follow(&complete[i]->scoring) : statuses[i]);
@@ -276,7 +307,7 @@ static smidge_status classify_together(classification *run)
         return SMIDGE_OK;
     find_common(run);
     int32_t cached = 0;
-    SMG_TRY(smg_session_prefill(session, sample->ids, run->common, false, &run->stop, &cached));
+    SMG_TRY(smg_session_prefill(session, sample->ids, run->common, NULL, &run->stop, &cached));
     int32_t own_cells = run->common - session->shared;
     for (size_t first = 0; first < run->count;) {
         int32_t used = own_cells;
@@ -321,6 +352,11 @@ static smidge_status classify(classification *run, const smidge_labels *labels, 
     run->started = smg_clock_now();
     run->labels = &labels->automaton;
     SMG_TRY(check(run, labels, options, error));
+    run->output.logits = run->session->logits;
+    if (run->options.label_mass == 0) {
+        run->output.groups = labels->start_groups;
+        run->output.group_count = labels->start_group_count;
+    }
     run->readings = smg_alloc_array(run->count, sizeof *run->readings);
     if (run->readings == NULL)
         return smg_error_no_memory(error, "classify", run->count * sizeof *run->readings);

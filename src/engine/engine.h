@@ -62,6 +62,8 @@ struct smidge_session {
 struct smidge_labels {
     const smidge_model *model;
     smg_labels automaton;
+    int32_t *start_groups; /* of the output matrix: those that have the first tokens */
+    int32_t start_group_count;
 };
 
 struct smidge_schema {
@@ -114,11 +116,12 @@ smidge_status smg_snapshot_parse(smidge_model *model, const uint8_t *data, size_
 
 /* ---- prefill.c */
 
-/* Makes the cache hold exactly `ids`, computing only what is not there already. With `wanted` the last token always is, and
- * its logits end up in session->logits. *ret_cached is how many were there. On a stop the tokens that were finished
- * stay. */
-smidge_status smg_session_prefill(smidge_session *session, const int32_t *ids, int32_t count, bool wanted,
-                                  const smg_stop *stop, int32_t *ret_cached) SMG_MUST_CHECK;
+/* Makes the cache hold exactly `ids`, computing only what is not there already. With `output`, which may be NULL, the last
+ * token always is, and its logits end up there. *ret_cached is how many were there. On a stop the tokens that were
+ * finished stay. */
+smidge_status smg_session_prefill(smidge_session *session, const int32_t *ids, int32_t count,
+                                  const smg_output *output, const smg_stop *stop, int32_t *ret_cached)
+    SMG_MUST_CHECK;
 /* `count` more tokens; the logits of the last in session->logits. */
 smidge_status smg_session_decode(smidge_session *session, const int32_t *ids, int32_t count,
                                  const smg_stop *stop) SMG_MUST_CHECK;

@@ -108,7 +108,8 @@ static smidge_status generate(generation *run, const int32_t *ids, int32_t count
 {
     smidge_session *session = run->session;
     int64_t started = smg_clock_now();
-    SMG_TRY(smg_session_prefill(session, ids, count, true, &run->stop, &run->result.cached_tokens));
+    SMG_TRY(smg_session_prefill(session, ids, count, &(smg_output){.logits = session->logits}, &run->stop,
+                                &run->result.cached_tokens));
     int64_t prefilled = smg_clock_now();
     run->result.prefill_ns = prefilled - started;
     for (;;) {
@@ -128,9 +129,10 @@ static smidge_status fill_in(generation *run, smg_json_answer *answer, int32_t *
     smidge_session *session = run->session;
     int64_t started = smg_clock_now();
     memcpy(ids + count, answer->tokens, (size_t)answer->count * sizeof *ids);
-    bool wanted = !smg_json_answer_complete(answer);
+    const smg_output all = {.logits = session->logits};
     int32_t cached = 0;
-    SMG_TRY(smg_session_prefill(session, ids, count + answer->count, wanted, &run->stop, &cached));
+    SMG_TRY(smg_session_prefill(session, ids, count + answer->count,
+                                smg_json_answer_complete(answer) ? NULL : &all, &run->stop, &cached));
     run->result.cached_tokens = cached < count ? cached : count;
     int64_t prefilled = smg_clock_now();
     run->result.prefill_ns = prefilled - started;

@@ -19,7 +19,8 @@ static smidge_status measure(smidge_session *session, const int32_t *ids, int32_
     int32_t cached = 0;
     int64_t started = smg_clock_now();
     if (prompt_tokens > 0)
-        SMG_TRY(smg_session_prefill(session, ids, prompt_tokens, true, stop, &cached));
+        SMG_TRY(smg_session_prefill(session, ids, prompt_tokens, &(smg_output){.logits = session->logits},
+                                    stop, &cached));
     int64_t prefilled = smg_clock_now();
     for (int32_t i = 0; i < tokens; i++)
         SMG_TRY(smg_session_decode(session, &ids[prompt_tokens + i], 1, stop));

@@ -40,9 +40,9 @@ static void rewind_to(smidge_session *session, const int32_t *ids, int32_t count
     session->shared = session->shared < own ? session->shared : own;
 }
 
-/* The next `count` tokens in one pass; logits of the last where `wanted`. */
-static smidge_status run_chunk(smidge_session *session, const int32_t *ids, int32_t count, bool wanted,
-                               const smg_stop *stop)
+/* The next `count` tokens in one pass; logits of the last where there is an output. */
+static smidge_status run_chunk(smidge_session *session, const int32_t *ids, int32_t count,
+                               const smg_output *output, const smg_stop *stop)
 {
     smg_segment segments[2];
     int32_t segment_count = smg_session_segments(session, segments);
@@ -55,41 +55,42 @@ static smidge_status run_chunk(smidge_session *session, const int32_t *ids, int3
             .segment_count = segment_count,
             .cache = &session->cache,
             .cell = position - session->shared,
-            .wanted = wanted && i == count - 1,
+            .wanted = output != NULL && i == count - 1,
         };
     }
     SMG_TRY(smg_forward_run(&session->model->model, session->model->pool, session->scratch, session->rows,
-                            count, session->logits, stop));
+                            count, output, stop));
     memcpy(session->ids + session->count, ids, (size_t)count * sizeof *ids);
     session->count += count;
     return SMIDGE_OK;
 }
 
 /* Tokens behind those that are there, in passes of the session's batch. */
-static smidge_status run_on(smidge_session *session, const int32_t *ids, int32_t count, bool wanted,
-                            const smg_stop *stop)
+static smidge_status run_on(smidge_session *session, const int32_t *ids, int32_t count,
+                            const smg_output *output, const smg_stop *stop)
 {
     for (int32_t done = 0; done < count;) {
         int32_t left = count - done;
         int32_t chunk = left < session->options.batch ? left : session->options.batch;
-        SMG_TRY(run_chunk(session, ids + done, chunk, wanted && chunk == left, stop));
+        SMG_TRY(run_chunk(session, ids + done, chunk, chunk == left ? output : NULL, stop));
         done += chunk;
     }
     return SMIDGE_OK;
 }
 
-smidge_status smg_session_prefill(smidge_session *session, const int32_t *ids, int32_t count, bool wanted,
-                                  const smg_stop *stop, int32_t *ret_cached)
+smidge_status smg_session_prefill(smidge_session *session, const int32_t *ids, int32_t count,
+                                  const smg_output *output, const smg_stop *stop, int32_t *ret_cached)
 {
     SMG_TRY(smg_stop_check(stop)); /* even where nothing is left to compute */
     /* A token whose logits are asked for goes through the model in any case. */
-    rewind_to(session, ids, wanted ? count - 1 : count);
+    rewind_to(session, ids, output != NULL ? count - 1 : count);
     *ret_cached = session->count;
-    return run_on(session, ids + session->count, count - session->count, wanted, stop);
+    return run_on(session, ids + session->count, count - session->count, output, stop);
 }
 
 smidge_status smg_session_decode(smidge_session *session, const int32_t *ids, int32_t count,
                                  const smg_stop *stop)
 {
-    return run_on(session, ids, count, true, stop);
+    const smg_output all = {.logits = session->logits};
+    return run_on(session, ids, count, &all, stop);
 }

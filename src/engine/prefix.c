@@ -61,7 +61,7 @@ static smidge_status compute(smidge_session *session, const smidge_span *spans, 
             (int)session->options.context);
     smg_stop stop = smg_session_stop(session, deadline_ns);
     int32_t cached = 0;
-    smidge_status status = smg_session_prefill(session, ids, (int32_t)list.count, false, &stop, &cached);
+    smidge_status status = smg_session_prefill(session, ids, (int32_t)list.count, NULL, &stop, &cached);
     return smg_session_finish(session, status, error);
 }
 

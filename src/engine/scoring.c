@@ -46,23 +46,48 @@ static void push(smg_scoring *run, const smg_branch *parent, int32_t token, int3
     fresh->depth++;
 }
 
-/* Spreads `mass` over the edges of a state by the probabilities in `logits`. */
-static smidge_status spread(smg_scoring *run, const float *logits, int32_t state, double mass,
-                            const smg_branch *parent)
+/* What exp(logit - largest) comes to over some logits: a token's probability among them is exp(its logit - largest) / sum. */
+typedef struct exponentials {
+    double largest, sum;
+} exponentials;
+
+static exponentials sum_all(const float *logits, int32_t count)
 {
-    int32_t vocabulary = run->session->model->model.shape.vocabulary;
     float largest = -INFINITY;
-    for (int32_t i = 0; i < vocabulary; i++)
+    for (int32_t i = 0; i < count; i++)
         largest = logits[i] > largest ? logits[i] : largest;
-    double sum = 0.0;
-    for (int32_t i = 0; i < vocabulary; i++)
-        sum += (double)expf(logits[i] - largest); /* not a number if any of them is not */
-    if (!isfinite(sum) || !isfinite(largest))
+    exponentials all = {.largest = (double)largest};
+    for (int32_t i = 0; i < count; i++)
+        all.sum += (double)expf(logits[i] - largest); /* not a number if any of them is not */
+    return all;
+}
+
+static exponentials sum_edges(const float *logits, const smg_label_edge *edges, int32_t count)
+{
+    float largest = -INFINITY;
+    for (int32_t i = 0; i < count; i++)
+        largest = logits[edges[i].token] > largest ? logits[edges[i].token] : largest;
+    exponentials some = {.largest = (double)largest};
+    for (int32_t i = 0; i < count; i++)
+        some.sum += exp((double)logits[edges[i].token] - (double)largest);
+    return some;
+}
+
+static bool is_sound(exponentials of)
+{
+    return isfinite(of.largest) && isfinite(of.sum);
+}
+
+/* Spreads `mass` over the edges of a state by their probabilities among the logits that `of` summed. */
+static smidge_status spread(smg_scoring *run, const float *logits, exponentials of, int32_t state,
+                            double mass, const smg_branch *parent)
+{
+    if (!is_sound(of))
         return smg_engine_bad_logits(run->session->model, run->error);
     const smg_label_state *from = &run->labels->states[state];
     for (int32_t i = 0; i < from->edge_count; i++) {
         const smg_label_edge *edge = &run->labels->edges[from->first_edge + i];
-        double share = mass * exp((double)logits[edge->token] - (double)largest) / sum;
+        double share = mass * exp((double)logits[edge->token] - of.largest) / of.sum;
         if (edge->target < 0)
             run->scores[~edge->target] += share;
         else
@@ -181,17 +206,29 @@ static smidge_status follow_some(smg_scoring *run, const smg_branch *ways, int32
         };
     }
     run->passes++;
+    const smg_output all = {.logits = session->logits};
     SMG_TRY(smg_forward_run(&session->model->model, session->model->pool, session->scratch, session->rows,
-                            count, session->logits, run->stop));
-    size_t vocabulary = (size_t)session->model->model.shape.vocabulary;
-    for (int32_t i = 0; i < count; i++)
-        SMG_TRY(spread(run, session->logits + (size_t)i * vocabulary, ways[i].state, ways[i].mass, &ways[i]));
+                            count, &all, run->stop));
+    int32_t vocabulary = session->model->model.shape.vocabulary;
+    for (int32_t i = 0; i < count; i++) {
+        const float *logits = session->logits + (size_t)i * (size_t)vocabulary;
+        SMG_TRY(spread(run, logits, sum_all(logits, vocabulary), ways[i].state, ways[i].mass, &ways[i]));
+    }
     return SMIDGE_OK;
 }
 
-smidge_status smg_scoring_begin(smg_scoring *run, const float *logits)
+smidge_status smg_scoring_begin(smg_scoring *run, const float *logits, bool all)
 {
-    return spread(run, logits, 0, 1.0, NULL);
+    const smg_label_state *start = &run->labels->states[0];
+    const exponentials some = sum_edges(logits, &run->labels->edges[start->first_edge], start->edge_count);
+    run->start_share = -1.0;
+    if (all && is_sound(some)) {
+        const exponentials whole = sum_all(logits, run->session->model->model.shape.vocabulary);
+        if (!is_sound(whole))
+            return smg_engine_bad_logits(run->session->model, run->error);
+        run->start_share = some.sum * exp(some.largest - whole.largest) / whole.sum;
+    }
+    return spread(run, logits, some, 0, 1.0, NULL);
 }
 
 smidge_status smg_scoring_follow(smg_scoring *run)

@@ -34,7 +34,9 @@ typedef struct smg_scoring {
     const smg_stop *stop;
     smidge_error *error;
 
-    double scores[SMG_LABELS_MAX]; /* not normalized */
+    double start_share; /* probability of all first tokens together; below 0: not asked for */
+    double scores
+        [SMG_LABELS_MAX]; /* of start_share; with cut_mass they sum to 1 where nothing else can follow */
     double cut_mass;
     int32_t cut_branches;
     int32_t passes;
@@ -42,9 +44,9 @@ typedef struct smg_scoring {
     smg_branch waiting[SMG_WAITING_MAX];
 } smg_scoring;
 
-/* First `begin` with the logits of the prompt's last token, then `follow`, whose passes put their logits into
+/* First `begin` with the logits of the prompt's last token, `all` or those of the labels' first tokens, then `follow`, whose passes put their logits into
  * session->logits. SMIDGE_E_MODEL where logits are no numbers, or why it was stopped (without a message). */
-smidge_status smg_scoring_begin(smg_scoring *run, const float *logits) SMG_MUST_CHECK;
+smidge_status smg_scoring_begin(smg_scoring *run, const float *logits, bool all) SMG_MUST_CHECK;
 smidge_status smg_scoring_follow(smg_scoring *run) SMG_MUST_CHECK;
 
 #endif

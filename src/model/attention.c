@@ -57,6 +57,7 @@ typedef struct block {
     smg_scratch *scratch;
     const smg_row *rows;
     int32_t count;
+    const smg_asking *asking;
     int layer;
     int32_t group; /* query heads to a key/value head */
 } block;
@@ -83,10 +84,11 @@ static void store_head(const block *in, int64_t row, int32_t kv_head)
     kernels->kv_store[cache->kind](v, cache->values + place, shape->head_size);
 }
 
-/* Queries of one token, ready to meet the keys. */
-static void take_queries(const block *in, int64_t row, int32_t head, int32_t count, float *ret_queries)
+/* Queries of one asking token, ready to meet the keys. */
+static void take_queries(const block *in, int64_t asking, int32_t head, int32_t count, float *ret_queries)
 {
     const smg_shape *shape = &in->model->shape;
+    int64_t row = in->asking->select != NULL ? in->asking->select[asking] : asking;
     int32_t size = shape->head_size;
     memcpy(ret_queries, in->scratch->q + (row * shape->heads + head) * size,
            (size_t)count * (size_t)size * sizeof *ret_queries);
@@ -179,7 +181,7 @@ static range seen_by_all(const block *in, const smg_row *rows, int32_t count)
 
 /* ---- Attention ---------------------------------------------------------------------------------------- */
 
-/* Query heads of one key/value head in neighbouring rows: what one worker attends to at once. */
+/* Query heads of one key/value head in neighbouring rows of those that ask: what one worker attends to at once. */
 typedef struct bundle {
     int32_t row, rows;
     int32_t kv_head;
@@ -233,7 +235,7 @@ static void weigh(const block *in, const smg_row *row, float *scores, int32_t co
 static void attend(const block *in, const bundle *take, const smg_worker_scratch *mine)
 {
     const smg_shape *shape = &in->model->shape;
-    const smg_row *rows = in->rows + take->row;
+    const smg_row *rows = in->asking->rows + take->row;
     int32_t heads = take->heads;
     int64_t step = (int64_t)heads * shape->head_size;
     size_t stride = in->scratch->score_stride;
@@ -281,7 +283,7 @@ static void cut_batch(const block *in, int workers, int32_t *ret_rows, int32_t *
     int32_t kv_heads = in->model->shape.kv_heads;
     int32_t heads = in->group < SMG_QUERIES_MOST ? in->group : SMG_QUERIES_MOST;
     int32_t rows = SMG_QUERIES_MOST / heads;
-    while ((int64_t)parts_of(in->count, rows) * parts_of(in->group, heads) * kv_heads < 2 * workers) {
+    while ((int64_t)parts_of(in->asking->count, rows) * parts_of(in->group, heads) * kv_heads < 2 * workers) {
         if (rows > 1)
             rows = (rows + 1) / 2;
         else if (heads > 1)
@@ -300,15 +302,15 @@ static void attend_batch(const block *in, smg_worker *worker)
     int32_t heads;
     cut_batch(in, worker->count, &rows, &heads);
     int32_t parts = parts_of(in->group, heads);
-    int32_t tiles = parts_of(in->count, rows);
+    int32_t tiles = parts_of(in->asking->count, rows);
     int64_t begin;
     int64_t end;
     while (smg_worker_next(worker, (int64_t)in->model->shape.kv_heads * parts * tiles, 1, &begin, &end)) {
         int32_t tile = tiles - 1 - (int32_t)(begin % tiles);
         int32_t part = (int32_t)(begin / tiles);
         bundle take = {.row = tile * rows, .rows = rows, .kv_head = part / parts, .heads = heads};
-        if (take.row + rows > in->count)
-            take.rows = in->count - take.row;
+        if (take.row + rows > in->asking->count)
+            take.rows = in->asking->count - take.row;
         int32_t skipped = part % parts * heads;
         if (skipped + heads > in->group)
             take.heads = in->group - skipped;
@@ -418,18 +420,21 @@ static bool wants_phases(const block *in, int workers)
 }
 
 bool smg_attention_run(const smg_model *model, smg_scratch *scratch, smg_worker *worker, const smg_row *rows,
-                       int32_t count, int layer)
+                       int32_t count, const smg_asking *asking, int layer)
 {
     const block in = {
         .model = model,
         .scratch = scratch,
         .rows = rows,
         .count = count,
+        .asking = asking,
         .layer = layer,
         .group = model->shape.heads / model->shape.kv_heads,
     };
-    if (count > 1) {
+    if (count > 1 || asking->count == 0) {
         store_batch(&in, worker);
+        if (asking->count == 0)
+            return false;
         if (smg_worker_barrier(worker))
             return true;
         attend_batch(&in, worker);

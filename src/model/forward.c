@@ -12,8 +12,21 @@ typedef struct pass {
     const smg_row *rows;
     int32_t count;
     int32_t wanted; /* rows whose logits are asked for, listed in scratch->wanted */
-    float *logits;
+    const smg_output *output;
 } pass;
+
+/* Rows of the residual stream that still matter: behind the keys and values of the last layer, only the wanted ones. */
+typedef struct live {
+    const int32_t *select; /* NULL: the first ones */
+    int32_t count;
+} live;
+
+static live live_behind(const pass *run, int layer)
+{
+    if (layer < run->model->shape.layers - 1 || run->wanted == run->count)
+        return (live){NULL, run->count};
+    return (live){run->scratch->wanted, run->wanted};
+}
 
 /* Each step returns true when the run was stopped, and every worker then leaves at the same place. */
 
@@ -46,10 +59,10 @@ static bool embed(const pass *run, smg_worker *worker)
     return smg_worker_barrier(worker);
 }
 
-/* What a block computed, [rows][matrix->columns] at `x`, through its last matrix and onto the residual stream; in some
- * families through a norm on the way. */
-static bool add_output(const pass *run, smg_worker *worker, const float *x, const smg_matrix *matrix,
-                       const float *bias, const float *post_norm)
+/* What a block computed for the live rows, [live][matrix->columns] at `x`, through its last matrix and onto the residual
+ * stream; in some families through a norm on the way. */
+static bool add_output(const pass *run, smg_worker *worker, live rows, const float *x,
+                       const smg_matrix *matrix, const float *bias, const float *post_norm)
 {
     const smg_model *model = run->model;
     smg_scratch *scratch = run->scratch;
@@ -57,7 +70,7 @@ static bool add_output(const pass *run, smg_worker *worker, const float *x, cons
     const smg_source source = {
         .x = x,
         .stride = (size_t)matrix->columns,
-        .rows = run->count,
+        .rows = rows.count,
         .columns = matrix->columns,
         .forms = 1U << matrix->act,
     };
@@ -67,6 +80,7 @@ static bool add_output(const pass *run, smg_worker *worker, const float *x, cons
         .bias = bias,
         .out = post_norm != NULL ? scratch->projection : scratch->x,
         .stride = width,
+        .select = post_norm != NULL ? NULL : rows.select,
     };
     if (smg_product_run(model, scratch, worker, &source, &product, 1))
         return true;
@@ -74,16 +88,17 @@ static bool add_output(const pass *run, smg_worker *worker, const float *x, cons
         return false;
     int64_t begin;
     int64_t end;
-    while (smg_worker_next(worker, run->count, 1, &begin, &end)) {
+    while (smg_worker_next(worker, rows.count, 1, &begin, &end)) {
         float *result = scratch->projection + (size_t)begin * width;
-        float *sum = scratch->x + (size_t)begin * width;
+        float *sum = scratch->x + (size_t)(rows.select != NULL ? rows.select[begin] : begin) * width;
         model->kernels.rms_norm(result, post_norm, model->shape.norm_epsilon, model->shape.width, result);
         model->kernels.add(sum, result, model->shape.width);
     }
     return smg_worker_barrier(worker);
 }
 
-static bool attention_block(const pass *run, smg_worker *worker, int number)
+/* `rows` are those that attend; all rows' keys and values are stored. */
+static bool attention_block(const pass *run, smg_worker *worker, int number, live rows)
 {
     const smg_shape *shape = &run->model->shape;
     const smg_layer *layer = &run->model->weights.layers[number];
@@ -105,13 +120,17 @@ static bool attention_block(const pass *run, smg_worker *worker, int number)
     };
     if (smg_product_run(run->model, scratch, worker, &normed, projections, 3))
         return true;
-    if (smg_attention_run(run->model, scratch, worker, run->rows, run->count, number) ||
+    const smg_asking asking = {.rows = rows.select != NULL ? scratch->asking : run->rows,
+                               .select = rows.select,
+                               .count = rows.count};
+    if (smg_attention_run(run->model, scratch, worker, run->rows, run->count, &asking, number) ||
         smg_worker_barrier(worker))
         return true;
-    return add_output(run, worker, scratch->attention, &layer->o, layer->o_bias, layer->attention_post_norm);
+    return rows.count > 0 && add_output(run, worker, rows, scratch->attention, &layer->o, layer->o_bias,
+                                        layer->attention_post_norm);
 }
 
-static bool feed_forward_block(const pass *run, smg_worker *worker, int number)
+static bool feed_forward_block(const pass *run, smg_worker *worker, int number, live rows)
 {
     const smg_shape *shape = &run->model->shape;
     const smg_layer *layer = &run->model->weights.layers[number];
@@ -119,7 +138,8 @@ static bool feed_forward_block(const pass *run, smg_worker *worker, int number)
     const smg_source normed = {
         .x = scratch->x,
         .stride = (size_t)shape->width,
-        .rows = run->count,
+        .select = rows.select,
+        .rows = rows.count,
         .columns = shape->width,
         .norm = layer->feed_forward_norm,
         .forms = 1U << layer->gate.act | 1U << layer->up.act,
@@ -133,7 +153,7 @@ static bool feed_forward_block(const pass *run, smg_worker *worker, int number)
     };
     if (smg_product_run(run->model, scratch, worker, &normed, &gate_up, 1))
         return true;
-    return add_output(run, worker, scratch->hidden, &layer->down, NULL, layer->feed_forward_post_norm);
+    return add_output(run, worker, rows, scratch->hidden, &layer->down, NULL, layer->feed_forward_post_norm);
 }
 
 static bool output_logits(const pass *run, smg_worker *worker)
@@ -152,8 +172,10 @@ static bool output_logits(const pass *run, smg_worker *worker)
     const smg_product logits = {
         .matrix = &weights->output,
         .cap = shape->logit_cap,
-        .out = run->logits,
+        .out = run->output->logits,
         .stride = (size_t)shape->vocabulary,
+        .groups = run->output->groups,
+        .group_count = run->output->group_count,
     };
     return smg_product_run(run->model, run->scratch, worker, &normed, &logits, 1);
 }
@@ -164,7 +186,9 @@ static void run_pass(void *context, smg_worker *worker)
     if (embed(run, worker))
         return;
     for (int i = 0; i < run->model->shape.layers; i++) {
-        if (attention_block(run, worker, i) || feed_forward_block(run, worker, i))
+        const live rows = live_behind(run, i);
+        if (attention_block(run, worker, i, rows) ||
+            (rows.count > 0 && feed_forward_block(run, worker, i, rows)))
             return;
     }
     if (run->wanted > 0)
@@ -172,12 +196,15 @@ static void run_pass(void *context, smg_worker *worker)
 }
 
 smidge_status smg_forward_run(const smg_model *model, smg_pool *pool, smg_scratch *scratch,
-                              const smg_row *rows, int32_t row_count, float *ret_logits, const smg_stop *stop)
+                              const smg_row *rows, int32_t row_count, const smg_output *output,
+                              const smg_stop *stop)
 {
-    pass run = {.model = model, .scratch = scratch, .rows = rows, .count = row_count, .logits = ret_logits};
+    pass run = {.model = model, .scratch = scratch, .rows = rows, .count = row_count, .output = output};
     for (int32_t i = 0; i < row_count; i++) {
-        if (rows[i].wanted)
-            scratch->wanted[run.wanted++] = i;
+        if (!rows[i].wanted)
+            continue;
+        scratch->asking[run.wanted] = rows[i];
+        scratch->wanted[run.wanted++] = i;
     }
     SMG_TRY(smg_pool_acquire(pool, stop));
     smidge_status status = smg_pool_run(pool, run_pass, &run, stop);

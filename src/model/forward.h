@@ -22,6 +22,18 @@ typedef struct smg_row {
     bool wanted;         /* its logits are asked for */
 } smg_row;
 
+/* Where logits go, and which. */
+typedef struct smg_output {
+    float *logits; /* [wanted rows][vocabulary] */
+    const int32_t
+        *groups; /* ascending; only those of tokens g * SMG_OUTPUT_GROUP and behind it are computed, and the
+                              others stay as they are; NULL: all are */
+    int32_t group_count;
+} smg_output;
+
+/* Tokens whose logits are computed together. */
+enum { SMG_OUTPUT_GROUP = 16 };
+
 typedef struct smg_scratch smg_scratch;
 
 /* Takes from the arena (which may only be counting: then NULL) everything that passes of up to `rows` tokens,
@@ -32,11 +44,11 @@ smg_scratch *smg_scratch_take(smg_arena *arena, const smg_model *model, int32_t 
  * set means nothing with the other. */
 bool smg_scratch_long(const smg_model *model, int32_t context);
 
-/* Runs the batch on the pool, waiting for it in the order of deadlines. ret_logits: [wanted rows][vocabulary].
+/* Runs the batch on the pool, waiting for it in the order of deadlines. `output` may be NULL where no row is wanted.
  * On SMIDGE_E_DEADLINE and SMIDGE_E_CANCELLED the cells of the batch hold garbage and nothing else changed.
  * Tokens must be in range; positions below the scratch's context; at most its rows. */
 smidge_status smg_forward_run(const smg_model *model, smg_pool *pool, smg_scratch *scratch,
-                              const smg_row *rows, int32_t row_count, float *ret_logits, const smg_stop *stop)
-    SMG_MUST_CHECK;
+                              const smg_row *rows, int32_t row_count, const smg_output *output,
+                              const smg_stop *stop) SMG_MUST_CHECK;
 
 #endif

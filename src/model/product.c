@@ -93,13 +93,15 @@ static void run_tile(const tiling *tiles, const smg_product *product, int32_t fi
     float *fresh = adds ? tile : out;
     const size_t stride = adds ? SMG_TILE_ROWS : product->stride;
     multiply(tiles, product->matrix, first, rows, fresh, stride);
-    for (int32_t t = 0; t < tiles->tokens; t++, fresh += stride, out += product->stride) {
+    for (int32_t t = 0; t < tiles->tokens; t++, fresh += stride) {
         if (product->bias != NULL)
             tiles->kernels->add(fresh, product->bias + first, rows);
         if (product->cap > 0.0F)
             tiles->kernels->soft_cap(fresh, rows, product->cap);
         if (adds)
-            tiles->kernels->add(out, fresh, rows);
+            tiles->kernels->add(out + (size_t)(product->select != NULL ? product->select[t] : t) *
+                                          product->stride,
+                                fresh, rows);
     }
 }
 
@@ -109,6 +111,12 @@ static int32_t tile_rows(int64_t rows, int workers)
     if (wanted < TILE_STEP)
         return TILE_STEP;
     return wanted > SMG_TILE_ROWS ? SMG_TILE_ROWS : (int32_t)wanted;
+}
+
+/* How many tiles of `step` rows a product has. */
+static int64_t tiles_of(const smg_product *product, int32_t step)
+{
+    return product->groups != NULL ? product->group_count : (product->matrix->rows + step - 1) / step;
 }
 
 bool smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
@@ -126,10 +134,10 @@ bool smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *w
     int64_t rows = 0;
     for (int i = 0; i < count; i++)
         rows += products[i].matrix->rows;
-    int32_t step = tile_rows(rows, worker->count);
+    int32_t step = products->groups != NULL ? SMG_OUTPUT_GROUP : tile_rows(rows, worker->count);
     int64_t total = 0;
     for (int i = 0; i < count; i++)
-        total += (products[i].matrix->rows + step - 1) / step;
+        total += tiles_of(&products[i], step);
     if (source->rows > 1 && prepare_batch(model, worker, source, norm, &inputs))
         return true;
     bool prepared = source->rows > 1;
@@ -140,12 +148,9 @@ bool smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *w
         if (!prepared)
             prepare_row(model, source, 0, 0, norm, &inputs);
         prepared = true;
-        for (int64_t own = (product->matrix->rows + step - 1) / step; tile >= own;
-             own = (product->matrix->rows + step - 1) / step) {
-            tile -= own;
-            product++;
-        }
-        int32_t first = (int32_t)tile * step;
+        for (; tile >= tiles_of(product, step); product++)
+            tile -= tiles_of(product, step);
+        int32_t first = (product->groups != NULL ? product->groups[tile] : (int32_t)tile) * step;
         int32_t left = product->matrix->rows - first;
         run_tile(&tiles, product, first, left < step ? left : step);
     }

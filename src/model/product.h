@@ -24,11 +24,15 @@ typedef enum smg_product_kind {
 typedef struct smg_product {
     smg_product_kind kind;
     const smg_matrix *matrix;
+    const int32_t
+        *groups; /* SET, and the only product: these groups of SMG_OUTPUT_GROUP rows alone; NULL: all rows */
+    int32_t group_count;
     const smg_matrix *pair; /* ACTIVATE only; of the same shape */
     const float *bias;      /* SET and ADD; NULL: none */
     float cap;              /* SET without a bias: cap * tanh(out / cap); 0: none */
     float *out;
-    size_t stride; /* floats from one token's results to the next's */
+    size_t stride;         /* floats from one token's results to the next's */
+    const int32_t *select; /* ADD: which of them; NULL: the first ones */
 } smg_product;
 
 /* Brings the source into the forms that the products want and computes all of them. One row is prepared by each

@@ -101,7 +101,9 @@ static void check_prefix(const setting *at, smidge_model *model, int32_t length)
     smidge_prefix_free(prefix); /* the session keeps it alive */
     int32_t cached = 0;
     int32_t first = length < positions ? length : positions - 1;
-    assert_int_equal(smg_session_prefill(session, at->of->ids, first + 1, true, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(session, at->of->ids, first + 1,
+                                         &(smg_output){.logits = session->logits}, NULL, &cached),
+                     SMIDGE_OK);
     assert_int_equal(cached, first);
     same_bits(at, session->logits, first, 1, vocabulary, "prefix of", length);
     float *logits = engine_logits_new(model, positions);
@@ -109,7 +111,9 @@ static void check_prefix(const setting *at, smidge_model *model, int32_t length)
     same_bits(at, logits, first + 1, positions - first - 1, vocabulary, "behind a prefix of", length);
     /* Back into the middle of the prefix: part of it is used again, the rest is computed by the session. */
     int32_t middle = length / 2;
-    assert_int_equal(smg_session_prefill(session, at->of->ids, middle + 1, true, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(session, at->of->ids, middle + 1,
+                                         &(smg_output){.logits = session->logits}, NULL, &cached),
+                     SMIDGE_OK);
     assert_int_equal(cached, middle);
     same_bits(at, session->logits, middle, 1, vocabulary, "back into a prefix of", length);
     engine_run_rows(session, at->of->ids + middle + 1, positions - middle - 1, logits);
@@ -128,10 +132,37 @@ static void check_own_past(const setting *at, smidge_model *model, int32_t commo
     other[common] = at->of->ids[common] == 5 ? 6 : 5;
     smidge_session *session = engine_session(model, at->kv, positions, 16);
     int32_t cached = 0;
-    assert_int_equal(smg_session_prefill(session, other, positions, true, NULL, &cached), SMIDGE_OK);
-    assert_int_equal(smg_session_prefill(session, at->of->ids, positions, true, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(session, other, positions, &(smg_output){.logits = session->logits},
+                                         NULL, &cached),
+                     SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(session, at->of->ids, positions,
+                                         &(smg_output){.logits = session->logits}, NULL, &cached),
+                     SMIDGE_OK);
     assert_int_equal(cached, common);
     same_bits(at, session->logits, positions - 1, 1, model->model.shape.vocabulary, "own past of", common);
+    smidge_session_free(session);
+}
+
+/* Logits of some groups of tokens are what they are among all, and nothing else is touched. */
+static void check_some_logits(const setting *at, smidge_model *model)
+{
+    int32_t positions = at->of->positions;
+    int32_t vocabulary = model->model.shape.vocabulary;
+    const int32_t last = (vocabulary - 1) / SMG_OUTPUT_GROUP;
+    const int32_t groups[] = {0, last / 2, last};
+    smidge_session *session = engine_session(model, at->kv, positions, 16);
+    const float *expected = at->expected + (int64_t)(positions - 1) * vocabulary;
+    for (int32_t i = 0; i < vocabulary; i++)
+        session->logits[i] = -12345.0F;
+    const smg_output output = {.logits = session->logits, .groups = groups, .group_count = last > 1 ? 3 : 1};
+    int32_t cached = 0;
+    assert_int_equal(smg_session_prefill(session, at->of->ids, positions, &output, NULL, &cached), SMIDGE_OK);
+    for (int32_t i = 0; i < vocabulary; i++) {
+        bool asked = false;
+        for (int32_t g = 0; g < output.group_count; g++)
+            asked = asked || i / SMG_OUTPUT_GROUP == groups[g];
+        assert_true(session->logits[i] == (asked ? expected[i] : -12345.0F));
+    }
     smidge_session_free(session);
 }
 
@@ -169,6 +200,7 @@ static void check_setting(const subject *of, const char *cpu, int32_t kv, bool q
         for (int i = 0; i < (quick ? 1 : 3); i++)
             check_one_prefix(&at, model, 3 * (threads - 1) + i);
         check_own_past(&at, model, of->positions / 3);
+        check_some_logits(&at, model);
         smidge_model_close(model);
     }
     free(expected);

@@ -80,7 +80,9 @@ static double *compute_probabilities(oracle *o, int depth)
     int32_t count = o->prompt_count + depth;
     int32_t cached = 0;
     smidge_session_reset(o->session);
-    assert_int_equal(smg_session_prefill(o->session, o->ids, count, true, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(o->session, o->ids, count,
+                                         &(smg_output){.logits = o->session->logits}, NULL, &cached),
+                     SMIDGE_OK);
     assert_int_equal(cached, 0);
     o->passes++;
     double *p = calloc((size_t)o->vocabulary, sizeof *p);
@@ -184,6 +186,14 @@ static void check_case(const char *const *labels, int count, const char *prompt)
     smidge_classify_result result = {.size = sizeof result, .probabilities = probabilities};
     const smidge_span span = engine_span(prompt);
     engine_ok(smidge_classify(session, set, &span, 1, NULL, &result, &error), &error);
+    assert_true(result.label_mass < 0.0);
+
+    double with_mass[MOST_LABELS];
+    smidge_classify_result massed = {.size = sizeof massed, .probabilities = with_mass};
+    const smidge_classify_options options = {.size = sizeof options, .label_mass = 1};
+    engine_ok(smidge_classify(session, set, &span, 1, &options, &massed, &error), &error);
+    assert_memory_equal(with_mass, probabilities, (size_t)count * sizeof *probabilities);
+    assert_true(massed.cut_share == result.cut_share);
 
     double worst = 0.0;
     double sum = 0.0;
@@ -192,12 +202,12 @@ static void check_case(const char *const *labels, int count, const char *prompt)
         sum += probabilities[i];
     }
     printf("%-10.10s.. %d labels from %s: off by %.1e; mass %.1e, cut %.1e in %d, %d passes for %ld\n",
-           prompt, count, labels[0], worst, total, result.cut_mass, (int)result.cut_branches,
+           prompt, count, labels[0], worst, total, result.cut_share, (int)result.cut_branches,
            (int)result.passes, o.passes);
     assert_true(worst <= LIMIT);
     assert_true(fabs(sum - 1.0) <= 1e-12);
-    assert_true(fabs(result.label_mass - total) <= 1e-5 * total + result.cut_mass);
-    assert_true(result.cut_mass <= 1e-4 * result.cut_branches * (result.label_mass + result.cut_mass));
+    assert_true(fabs(massed.label_mass - total) <= (1e-5 + 2.0 * massed.cut_share) * total);
+    assert_true(result.cut_share <= 1e-4 * result.cut_branches);
     assert_int_equal(result.answer, SMIDGE_ANSWER_OK);
     assert_true(result.confidence == probabilities[result.label]);
     smidge_labels_free(set);

@@ -40,7 +40,8 @@ static bool label_or_refusal(smidge_session *session, const smidge_labels *label
     double probabilities[NAME_COUNT] = {-1, -1, -1, -1};
     smidge_classify_result result = {.size = sizeof result, .probabilities = probabilities};
     smidge_error error = {.code = SMIDGE_OK};
-    smidge_status status = smidge_classify(session, labels, spans, 3, NULL, &result, &error);
+    const smidge_classify_options options = {.size = sizeof options, .label_mass = 1};
+    smidge_status status = smidge_classify(session, labels, spans, 3, &options, &result, &error);
     if (status != SMIDGE_OK) {
         assert_int_equal(status, SMIDGE_E_CONTEXT);
         assert_int_equal(error.code, status);
@@ -175,9 +176,9 @@ static void check_set(smidge_model *model, const char *const *labels_of, size_t 
     engine_ok(smidge_classify(session, labels, &span, 1, NULL, &result, &error), &error);
     assert_in_range(result.label, 0, (int)count - 1);
     assert_true(probabilities[result.label] == result.confidence);
-    printf("%zu labels like \"%s\": mass %.1e, cut %.1e in %d branches, %d passes\n", count,
-           labels_of[count - 1], result.label_mass, result.cut_mass, (int)result.cut_branches,
-           (int)result.passes);
+    assert_true(result.label_mass < 0.0);
+    printf("%zu labels like \"%s\": cut %.1e in %d branches, %d passes\n", count, labels_of[count - 1],
+           result.cut_share, (int)result.cut_branches, (int)result.passes);
     smidge_generate_options options;
     smidge_generate_options_init(&options);
     options.max_tokens = 3;

@@ -181,7 +181,9 @@ static void replay(smidge_model *model, const smidge_schema *schema, const char 
     for (int32_t key = 0; key < smidge_schema_keys(schema); key++)
         confidences[key] = -1.0;
     int32_t cached = 0;
-    assert_int_equal(smg_session_prefill(session, ids, (int32_t)count, true, &stop, &cached), SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(session, ids, (int32_t)count,
+                                         &(smg_output){.logits = session->logits}, &stop, &cached),
+                     SMIDGE_OK);
     for (int32_t done = 0; !smg_json_answer_complete(&answer);) {
         for (; done < answer.count; done++)
             assert_int_equal(smg_session_decode(session, &answer.tokens[done], 1, &stop), SMIDGE_OK);

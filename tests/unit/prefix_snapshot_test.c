@@ -48,9 +48,13 @@ static void same_logits(smidge_model *model, int32_t kv, smidge_prefix *prefix)
     smidge_session *cold = engine_session(model, kv, 256, 0);
     smidge_session *warm = engine_session(model, kv, 256, 0);
     engine_ok(smidge_session_set_prefix(warm, prefix, &error), &error);
-    assert_int_equal(smg_session_prefill(cold, ids, (int32_t)count, true, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(cold, ids, (int32_t)count, &(smg_output){.logits = cold->logits},
+                                         NULL, &cached),
+                     SMIDGE_OK);
     assert_int_equal(cached, 0);
-    assert_int_equal(smg_session_prefill(warm, ids, (int32_t)count, true, NULL, &cached), SMIDGE_OK);
+    assert_int_equal(smg_session_prefill(warm, ids, (int32_t)count, &(smg_output){.logits = warm->logits},
+                                         NULL, &cached),
+                     SMIDGE_OK);
     assert_true(cached > 8);
     assert_memory_equal(cold->logits, warm->logits, (size_t)model->model.shape.vocabulary * sizeof(float));
     smidge_session_free(warm);

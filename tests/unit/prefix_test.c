@@ -43,8 +43,9 @@ static answer classify(smidge_session *session, size_t part, const char *reading
     answer got = {.cached = 0};
     const smidge_span spans[] = {{.text = prefix_text, .size = part, .trusted = 1}, engine_span(reading)};
     smidge_classify_result result = {.size = sizeof result, .probabilities = got.probabilities};
+    const smidge_classify_options options = {.size = sizeof options, .label_mass = 1};
     smidge_error error;
-    engine_ok(smidge_classify(session, labels, spans, 2, NULL, &result, &error), &error);
+    engine_ok(smidge_classify(session, labels, spans, 2, &options, &result, &error), &error);
     got.confidence = result.confidence;
     got.mass = result.label_mass;
     got.label = result.label;
