@@ -24,7 +24,10 @@
  * stack, instead of a few bases. */
 #define FORGET(value) __asm__("" : "+r"(value))
 
-enum { PREFETCH_AHEAD = 1024 }; /* bytes, within a row and on into the next */
+enum {
+    PREFETCH_AHEAD = 1024,     /* bytes, within a row and on into the next */
+    PREFETCH_FAR_AHEAD = 8192, /* two pages, into the second cache */
+};
 
 /* Asks for `size` bytes at p, which need not exist. With a single token the weights pass by once: what the
  * processor fetches ahead by itself ends at each page, and there everything waits for the memory. */
@@ -32,6 +35,13 @@ static ALWAYS_INLINE void prefetch(const uint8_t *p, size_t size)
 {
     foreach (i, (int)((size + 63) / 64))
         __builtin_prefetch((const void *)((uintptr_t)p + (size_t)i * 64));
+}
+
+/* The same where blocks are small and little is to be done for each: what is asked for early need not be in the first cache. */
+static ALWAYS_INLINE void prefetch_far(const uint8_t *p, size_t size)
+{
+    foreach (i, (int)((size + 63) / 64))
+        __builtin_prefetch((const void *)((uintptr_t)p + PREFETCH_FAR_AHEAD + (size_t)i * 64), 0, 2);
 }
 
 typedef void (*tile_fn)(int64_t k, const uint8_t *w, size_t w_stride, const uint8_t *x, size_t x_stride,
