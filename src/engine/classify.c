@@ -29,63 +29,11 @@ const char *smidge_answer_name(smidge_answer answer)
     return (unsigned)answer < sizeof names / sizeof *names ? names[answer] : "unknown";
 }
 
-static int compare_numbers(const void *a, const void *b)
-{
-    const int32_t first = *(const int32_t *)a, second = *(const int32_t *)b;
-    return (first > second) - (first < second);
-}
-
-static smidge_status find_start_groups(smidge_labels *set, smidge_error *error)
-{
-    const smg_label_state *start = &set->automaton.states[0];
-    int32_t *groups = smg_alloc_array((size_t)start->edge_count, sizeof *groups);
-    if (groups == NULL)
-        return smg_error_no_memory(error, "labels", (size_t)start->edge_count * sizeof *groups);
-    for (int32_t i = 0; i < start->edge_count; i++)
-        groups[i] = set->automaton.edges[start->first_edge + i].token / SMG_OUTPUT_GROUP;
-    qsort(groups, (size_t)start->edge_count, sizeof *groups, compare_numbers);
-    int32_t count = 0;
-    for (int32_t i = 0; i < start->edge_count; i++) {
-        if (count == 0 || groups[count - 1] != groups[i])
-            groups[count++] = groups[i];
-    }
-    set->start_groups = groups;
-    set->start_group_count = count;
-    return SMIDGE_OK;
-}
-
-smidge_status smidge_labels_new(const smidge_model *model, const char *const *labels, size_t count,
-                                smidge_labels **ret_labels, smidge_error *error)
-{
-    smidge_labels *set = smg_alloc(sizeof *set);
-    if (set == NULL)
-        return smg_error_no_memory(error, "labels", sizeof *set);
-    set->model = model;
-    smidge_status status = smg_labels_compile(model->tokenizer, labels, count, &set->automaton, error);
-    if (status == SMIDGE_OK)
-        status = find_start_groups(set, error);
-    if (status != SMIDGE_OK) {
-        smidge_labels_free(set);
-        return status;
-    }
-    *ret_labels = set;
-    return SMIDGE_OK;
-}
-
-void smidge_labels_free(smidge_labels *labels)
-{
-    if (labels == NULL)
-        return;
-    smg_labels_done(&labels->automaton);
-    smg_free(labels->start_groups);
-    smg_free(labels);
-}
-
 /* ---- The answer -------------------------------------------------------------------------------------------- */
 
 static void decide(const smg_scoring *scoring, double min_confidence, smidge_classify_result *result)
 {
-    int32_t labels = scoring->labels->count;
+    int32_t labels = scoring->set->automaton.count;
     double total = 0.0;
     int32_t best = 0;
     for (int32_t i = 0; i < labels; i++) {
@@ -139,7 +87,7 @@ typedef struct reading {
 /* One call. */
 typedef struct classification {
     smidge_session *session;
-    const smg_labels *labels;
+    const smidge_labels *labels;
     smg_output output; /* what a reading's last token is asked for */
     smidge_classify_options options;
     smg_stop stop;
@@ -176,7 +124,7 @@ static smidge_status tokenize(const classification *run, const smidge_prompt *pr
     one->ids = list.ids;
     one->result.prompt_tokens = (int32_t)list.count;
     size_t room = (size_t)run->session->options.context;
-    size_t answer = (size_t)run->labels->max_depth;
+    size_t answer = (size_t)run->labels->automaton.max_depth;
     if (list.count > room || answer > room - list.count)
         return smg_error_set(
             &one->error, SMIDGE_E_CONTEXT, "prompt",
@@ -208,7 +156,8 @@ static void place(const classification *run, reading *one, int32_t position, int
     scoring->prompt.segment_count = count;
     scoring->prompt.length = one->count;
     scoring->session = session;
-    scoring->labels = run->labels;
+    scoring->set = run->labels;
+    scoring->start_row = -1;
     scoring->stop = &run->stop;
     scoring->error = &one->error;
     one->cell = cell;
@@ -220,11 +169,24 @@ static void place(const classification *run, reading *one, int32_t position, int
 static smidge_status classify_alone(classification *run, reading *one)
 {
     smidge_session *session = run->session;
-    SMG_TRY(smg_session_prefill(session, one->ids, one->count, &run->output, &run->stop,
-                                &one->result.cached_tokens));
+    SMG_TRY(smg_stop_check(&run->stop));
+    int32_t cached = smg_session_rewind(session, one->ids, one->count - 1);
+    one->result.cached_tokens = cached;
     place(run, one, one->count, 0);
-    SMG_TRY(smg_scoring_begin(&one->scoring, session->logits, run->output.groups == NULL));
-    return smg_scoring_follow(&one->scoring);
+    smg_scoring *scoring = &one->scoring;
+    scoring->start_cell = SMG_BRANCH_CELLS;
+    smg_branch_view views[SMG_LOGIT_ROWS];
+    smg_row rows[SMG_LOGIT_ROWS];
+    smg_ending ending = {.output = run->output,
+                         .rows = rows,
+                         .row_count = smg_scoring_starts(scoring, views, rows)};
+    SMG_TRY(smg_session_append(session, one->ids + cached, one->count - cached, &ending, &run->stop));
+    scoring->start_row = ending.ret_first;
+    SMG_TRY(smg_scoring_begin(scoring, session->logits, run->output.groups == NULL));
+    smidge_status status;
+    smg_scoring_start(&scoring, 1, &status);
+    SMG_TRY(status);
+    return smg_scoring_follow(scoring);
 }
 
 /* ---- Many: the common part stays; behind it each has cells of its own ---- */
@@ -247,19 +209,44 @@ static void find_common(classification *run)
     }
 }
 
-/* A pass of up to `batch` tokens of the readings first .. last - 1. Those whose last token is in it are listed in
- * ret_complete, in the order of their logits. Returns how many tokens it has. */
-static int32_t fill_pass(classification *run, size_t first, size_t last,
-                         reading *ret_complete[SMG_LOGIT_ROWS], int32_t *ret_completed)
+/* A pass over some readings. */
+typedef struct pass {
+    int32_t rows;
+    reading *complete[SMG_LOGIT_ROWS]; /* those whose last token is in it, in the order of their logits */
+    int32_t completed;
+    smg_branch_view views[SMG_LOGIT_ROWS]; /* of their starts */
+    int32_t starts;
+} pass;
+
+/* A reading's last token is in the pass; its starts come along where there is room. */
+static void complete_reading(const classification *run, reading *one, pass *in)
 {
     smidge_session *session = run->session;
-    int32_t rows = 0;
-    int32_t completed = 0;
-    for (size_t i = first; i < last && completed < SMG_LOGIT_ROWS; i++) {
+    smg_row rows[SMG_LOGIT_ROWS];
+    one->scoring.start_cell = SMG_BRANCH_CELLS + in->starts;
+    int32_t count = smg_scoring_starts(&one->scoring, in->views + in->starts, rows);
+    in->complete[in->completed++] = one;
+    in->starts += count;
+    if (count == 0 || count > session->options.batch - in->rows)
+        return;
+    one->scoring.start_row = in->rows;
+    for (int32_t i = 0; i < count; i++)
+        session->rows[in->rows++] = rows[i];
+}
+
+/* Up to `batch` tokens of the readings first .. last - 1. False where none are left. */
+static bool fill_pass(classification *run, size_t first, size_t last, pass *ret_pass)
+{
+    smidge_session *session = run->session;
+    const int32_t starts = run->labels->start_count;
+    *ret_pass = (pass){0};
+    for (size_t i = first; i < last; i++) {
         reading *one = &run->readings[i];
-        for (; !one->answered && one->done < one->count && rows < session->options.batch;
-             one->done++, rows++) {
-            session->rows[rows] = (smg_row){
+        /* No more last tokens than their logits and starts have room. */
+        bool full = ret_pass->completed == SMG_LOGIT_ROWS || ret_pass->starts + starts > SMG_START_CELLS;
+        int32_t end = full ? one->count - 1 : one->count;
+        while (!one->answered && one->done < end && ret_pass->rows < session->options.batch) {
+            session->rows[ret_pass->rows++] = (smg_row){
                 .token = one->ids[one->done],
                 .position = one->done,
                 .segments = one->scoring.prompt.segments,
@@ -268,31 +255,48 @@ static int32_t fill_pass(classification *run, size_t first, size_t last,
                 .cell = one->cell + one->done - run->common,
                 .wanted = one->done == one->count - 1,
             };
-            if (session->rows[rows].wanted)
-                ret_complete[completed++] = one;
+            if (++one->done == one->count)
+                complete_reading(run, one, ret_pass);
         }
     }
-    *ret_completed = completed;
-    return rows;
+    return ret_pass->rows > 0;
+}
+
+/* Answers readings whose last tokens were in the pass that was last. */
+static void answer_some(const classification *run, const pass *in)
+{
+    const smidge_session *session = run->session;
+    size_t vocabulary = (size_t)session->model->model.shape.vocabulary;
+    smg_scoring *sound[SMG_LOGIT_ROWS];
+    int32_t count = 0;
+    for (int32_t i = 0; i < in->completed; i++) { /* all, before a branch's logits come there */
+        reading *one = in->complete[i];
+        smidge_status status = smg_scoring_begin(&one->scoring, session->logits + (size_t)i * vocabulary,
+                                                 run->output.groups == NULL);
+        if (status == SMIDGE_OK)
+            sound[count++] = &one->scoring;
+        else
+            finish(run, one, status);
+    }
+    smidge_status statuses[SMG_LOGIT_ROWS];
+    smg_scoring_start(sound, count, statuses);
+    for (int32_t i = 0, at = 0; i < in->completed; i++) {
+        reading *one = in->complete[i];
+        if (one->answered)
+            continue;
+        smidge_status status = statuses[at++];
+        finish(run, one, status == SMIDGE_OK ? smg_scoring_follow(&one->scoring) : status);
+    }
 }
 
 /* Readings first .. last - 1, all of which have their cells. */
 static smidge_status run_group(classification *run, size_t first, size_t last)
 {
     smidge_session *session = run->session;
-    size_t vocabulary = (size_t)session->model->model.shape.vocabulary;
-    reading *complete[SMG_LOGIT_ROWS];
-    int32_t completed = 0;
-    for (int32_t rows; (rows = fill_pass(run, first, last, complete, &completed)) > 0;) {
+    for (pass next; fill_pass(run, first, last, &next);) {
         SMG_TRY(smg_forward_run(&session->model->model, session->model->pool, session->scratch, session->rows,
-                                rows, &run->output, &run->stop));
-        smidge_status statuses[SMG_LOGIT_ROWS];
-        for (int32_t i = 0; i < completed; i++) /* all, before a branch's pass puts its logits there */
-            statuses[i] = smg_scoring_begin(&complete[i]->scoring, session->logits + (size_t)i * vocabulary,
-                                            run->output.groups == NULL);
-        for (int32_t i = 0; i < completed; i++)
-            finish(run, complete[i],
-                   statuses[i] == SMIDGE_OK ? smg_scoring_follow(&complete[i]->scoring) : statuses[i]);
+                                next.rows, &run->output, &run->stop));
+        answer_some(run, &next);
     }
     return SMIDGE_OK;
 }
@@ -350,7 +354,7 @@ static smidge_status classify(classification *run, const smidge_labels *labels, 
                               smidge_error *error)
 {
     run->started = smg_clock_now();
-    run->labels = &labels->automaton;
+    run->labels = labels;
     SMG_TRY(check(run, labels, options, error));
     run->output.logits = run->session->logits;
     if (run->options.label_mass == 0) {

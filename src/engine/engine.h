@@ -17,6 +17,8 @@
 #define SMG_BRANCH_CELLS 32
 /* Tokens of one pass whose logits can be kept. */
 #define SMG_LOGIT_ROWS 4
+/* Cells behind those, for branches that begin with a prompt's last token. */
+#define SMG_START_CELLS SMG_LOGIT_ROWS
 
 struct smidge_model {
     smg_gguf gguf;
@@ -47,7 +49,7 @@ struct smidge_session {
     smg_arena arena;
     smidge_session_options options; /* with the defaults filled in */
     int32_t logit_rows;
-    smg_kv_cache cache; /* context cells, then SMG_BRANCH_CELLS */
+    smg_kv_cache cache; /* context cells, then SMG_BRANCH_CELLS and SMG_START_CELLS */
     smg_scratch *scratch;
     smg_row *rows;  /* [batch] */
     float *logits;  /* [logit_rows][vocabulary] */
@@ -64,6 +66,8 @@ struct smidge_labels {
     smg_labels automaton;
     int32_t *start_groups; /* of the output matrix: those that have the first tokens */
     int32_t start_group_count;
+    smg_label_edge starts[SMG_LOGIT_ROWS]; /* first tokens that leave several labels … */
+    int32_t start_count;                   /* … or 0 where those are more */
 };
 
 struct smidge_schema {
@@ -115,6 +119,21 @@ smidge_status smg_snapshot_parse(smidge_model *model, const uint8_t *data, size_
                                  smidge_prefix **ret_prefix, smidge_error *error) SMG_MUST_CHECK;
 
 /* ---- prefill.c */
+
+/* What the end of a prompt is asked for. */
+typedef struct smg_ending {
+    smg_output output;   /* of the last token */
+    const smg_row *rows; /* that go on from it; they go along in its pass where that has room … */
+    int32_t row_count;
+    int32_t ret_first; /* … and this is the first one's place in it, or -1 */
+} smg_ending;
+
+/* Goes back to as much of what is computed as `ids` begin with; returns how many tokens that are. */
+int32_t smg_session_rewind(smidge_session *session, const int32_t *ids, int32_t count);
+/* `count` tokens behind those that are there, in passes of the session's batch; `ending` may be NULL. On a stop the tokens
+ * that were finished stay. */
+smidge_status smg_session_append(smidge_session *session, const int32_t *ids, int32_t count,
+                                 smg_ending *ending, const smg_stop *stop) SMG_MUST_CHECK;
 
 /* Makes the cache hold exactly `ids`, computing only what is not there already. With `output`, which may be NULL, the last
  * token always is, and its logits end up there. *ret_cached is how many were there. On a stop the tokens that were

@@ -27,6 +27,20 @@ static int32_t find_lightest(const smg_scoring *run, int32_t depth)
     return lightest;
 }
 
+static int32_t find_start(const smidge_labels *set, int32_t token)
+{
+    int32_t place = 0;
+    while (place < set->start_count - 1 && set->starts[place].token != token)
+        place++;
+    return place;
+}
+
+/* Whether a branch's cell is set aside for it. */
+static bool has_start_cell(const smg_scoring *run, const smg_branch *way)
+{
+    return way->depth == 1 && run->set->start_count > 0;
+}
+
 static void push(smg_scoring *run, const smg_branch *parent, int32_t token, int32_t state, double mass)
 {
     int32_t place = run->waiting_count;
@@ -44,6 +58,8 @@ static void push(smg_scoring *run, const smg_branch *parent, int32_t token, int3
     fresh->state = state;
     fresh->token = token;
     fresh->depth++;
+    if (has_start_cell(run, fresh))
+        fresh->cells[0] = (uint8_t)(run->start_cell + find_start(run->set, token));
 }
 
 /* What exp(logit - largest) comes to over some logits: a token's probability among them is exp(its logit - largest) / sum. */
@@ -84,9 +100,9 @@ static smidge_status spread(smg_scoring *run, const float *logits, exponentials 
 {
     if (!is_sound(of))
         return smg_engine_bad_logits(run->session->model, run->error);
-    const smg_label_state *from = &run->labels->states[state];
+    const smg_label_state *from = &run->set->automaton.states[state];
     for (int32_t i = 0; i < from->edge_count; i++) {
-        const smg_label_edge *edge = &run->labels->edges[from->first_edge + i];
+        const smg_label_edge *edge = &run->set->automaton.edges[from->first_edge + i];
         double share = mass * exp((double)logits[edge->token] - of.largest) / of.sum;
         if (edge->target < 0)
             run->scores[~edge->target] += share;
@@ -98,13 +114,7 @@ static smidge_status spread(smg_scoring *run, const float *logits, exponentials 
 
 /* ---- Following branches ------------------------------------------------------------------------------------ */
 
-/* What a branch attends to: the prompt, and one cell for each of its tokens. */
-typedef struct branch_view {
-    smg_segment segments[SMG_PROMPT_SEGMENTS + SMG_BRANCH_CELLS];
-    int32_t count;
-} branch_view;
-
-static void view_branch(const smg_scoring *run, const smg_branch *way, branch_view *ret_view)
+static void view_branch(const smg_scoring *run, const smg_branch *way, smg_branch_view *ret_view)
 {
     const smidge_session *session = run->session;
     const smg_scored_prompt *prompt = &run->prompt;
@@ -145,7 +155,7 @@ static smg_branch take(smg_scoring *run, int32_t place)
 /* A cell that none of the waiting branches and of the `count` chosen ones needs, or -1. */
 static int32_t find_cell(const smg_scoring *run, const smg_branch *ways, int32_t count)
 {
-    bool used[SMG_BRANCH_CELLS] = {false};
+    bool used[SMG_BRANCH_CELLS + SMG_START_CELLS] = {false};
     for (int32_t i = 0; i < run->waiting_count; i++) {
         for (int32_t d = 0; d + 1 < run->waiting[i].depth; d++)
             used[run->waiting[i].cells[d]] = true;
@@ -165,7 +175,7 @@ static int32_t find_cell(const smg_scoring *run, const smg_branch *ways, int32_t
 static int32_t choose_some(smg_scoring *run, smg_branch ret_ways[SMG_LOGIT_ROWS])
 {
     double reachable = 0.0;
-    for (int32_t i = 0; i < run->labels->count; i++)
+    for (int32_t i = 0; i < run->set->automaton.count; i++)
         reachable += run->scores[i];
     for (int32_t i = 0; i < run->waiting_count; i++)
         reachable += run->waiting[i].mass;
@@ -174,6 +184,10 @@ static int32_t choose_some(smg_scoring *run, smg_branch ret_ways[SMG_LOGIT_ROWS]
         int32_t place = choose(run, LEAST_SHARE * reachable);
         if (place < 0)
             break;
+        if (has_start_cell(run, &run->waiting[place])) {
+            ret_ways[count++] = take(run, place);
+            continue;
+        }
         int32_t cell = find_cell(run, ret_ways, count);
         if (cell < 0 && count > 0)
             break;
@@ -188,39 +202,67 @@ static int32_t choose_some(smg_scoring *run, smg_branch ret_ways[SMG_LOGIT_ROWS]
     return count;
 }
 
-/* Runs branches in one pass, and spreads what comes out. */
-static smidge_status follow_some(smg_scoring *run, const smg_branch *ways, int32_t count)
+static smg_row branch_row(const smg_scoring *run, const smg_branch *way, smg_branch_view *ret_view)
 {
     smidge_session *session = run->session;
-    branch_view views[SMG_LOGIT_ROWS];
+    view_branch(run, way, ret_view);
+    return (smg_row){
+        .token = way->token,
+        .position = run->prompt.length + way->depth - 1,
+        .segments = ret_view->segments,
+        .segment_count = ret_view->count,
+        .cache = &session->cache,
+        .cell = session->options.context + way->cells[way->depth - 1],
+    };
+}
+
+/* Spreads the logits of branches, which are in the session's from number `first` on. */
+static smidge_status spread_some(smg_scoring *run, const smg_branch *ways, int32_t count, int32_t first)
+{
+    int32_t vocabulary = run->session->model->model.shape.vocabulary;
     for (int32_t i = 0; i < count; i++) {
-        view_branch(run, &ways[i], &views[i]);
-        session->rows[i] = (smg_row){
-            .token = ways[i].token,
-            .position = run->prompt.length + ways[i].depth - 1,
-            .segments = views[i].segments,
-            .segment_count = views[i].count,
-            .cache = &session->cache,
-            .cell = session->options.context + ways[i].cells[ways[i].depth - 1],
-            .wanted = true,
-        };
-    }
-    run->passes++;
-    const smg_output all = {.logits = session->logits};
-    SMG_TRY(smg_forward_run(&session->model->model, session->model->pool, session->scratch, session->rows,
-                            count, &all, run->stop));
-    int32_t vocabulary = session->model->model.shape.vocabulary;
-    for (int32_t i = 0; i < count; i++) {
-        const float *logits = session->logits + (size_t)i * (size_t)vocabulary;
+        const float *logits = run->session->logits + (size_t)(first + i) * (size_t)vocabulary;
         SMG_TRY(spread(run, logits, sum_all(logits, vocabulary), ways[i].state, ways[i].mass, &ways[i]));
     }
     return SMIDGE_OK;
 }
 
+/* Runs branches in one pass, and spreads what comes out. */
+static smidge_status follow_some(smg_scoring *run, const smg_branch *ways, int32_t count)
+{
+    smidge_session *session = run->session;
+    smg_branch_view views[SMG_LOGIT_ROWS];
+    for (int32_t i = 0; i < count; i++) {
+        session->rows[i] = branch_row(run, &ways[i], &views[i]);
+        session->rows[i].wanted = true;
+    }
+    run->passes++;
+    const smg_output all = {.logits = session->logits};
+    SMG_TRY(smg_forward_run(&session->model->model, session->model->pool, session->scratch, session->rows,
+                            count, &all, run->stop));
+    return spread_some(run, ways, count, 0);
+}
+
+/* ---- From the prompt's end on ------------------------------------------------------------------------------ */
+
+int32_t smg_scoring_starts(const smg_scoring *run, smg_branch_view ret_views[SMG_LOGIT_ROWS],
+                           smg_row ret_rows[SMG_LOGIT_ROWS])
+{
+    for (int32_t i = 0; i < run->set->start_count; i++) {
+        const smg_branch way = {.token = run->set->starts[i].token,
+                                .depth = 1,
+                                .cells = {(uint8_t)(run->start_cell + i)}};
+        ret_rows[i] = branch_row(run, &way, &ret_views[i]);
+        ret_rows[i].kept = true;
+    }
+    return run->set->start_count;
+}
+
 smidge_status smg_scoring_begin(smg_scoring *run, const float *logits, bool all)
 {
-    const smg_label_state *start = &run->labels->states[0];
-    const exponentials some = sum_edges(logits, &run->labels->edges[start->first_edge], start->edge_count);
+    const smg_label_state *start = &run->set->automaton.states[0];
+    const exponentials some =
+        sum_edges(logits, &run->set->automaton.edges[start->first_edge], start->edge_count);
     run->start_share = -1.0;
     if (all && is_sound(some)) {
         const exponentials whole = sum_all(logits, run->session->model->model.shape.vocabulary);
@@ -229,6 +271,31 @@ smidge_status smg_scoring_begin(smg_scoring *run, const float *logits, bool all)
         run->start_share = some.sum * exp(some.largest - whole.largest) / whole.sum;
     }
     return spread(run, logits, some, 0, 1.0, NULL);
+}
+
+void smg_scoring_start(smg_scoring *const *runs, int32_t count, smidge_status *ret_statuses)
+{
+    smg_branch ways[SMG_LOGIT_ROWS][SMG_LOGIT_ROWS];
+    int32_t chosen[SMG_LOGIT_ROWS] = {0};
+    int32_t rows[SMG_LOGIT_ROWS];
+    int32_t row_count = 0;
+    for (int32_t r = 0; r < count; r++) {
+        ret_statuses[r] = SMIDGE_OK;
+        if (runs[r]->start_row < 0)
+            continue;
+        chosen[r] = choose_some(runs[r], ways[r]);
+        for (int32_t i = 0; i < chosen[r]; i++)
+            rows[row_count++] = runs[r]->start_row + find_start(runs[r]->set, ways[r][i].token);
+    }
+    if (row_count == 0)
+        return;
+    smidge_session *session = runs[0]->session;
+    const smg_output all = {.logits = session->logits};
+    smidge_status status = smg_forward_logits(&session->model->model, session->model->pool, session->scratch,
+                                              rows, row_count, &all, runs[0]->stop);
+    int32_t first = 0;
+    for (int32_t r = 0; r < count; first += chosen[r++])
+        ret_statuses[r] = status == SMIDGE_OK ? spread_some(runs[r], ways[r], chosen[r], first) : status;
 }
 
 smidge_status smg_scoring_follow(smg_scoring *run)

@@ -26,11 +26,19 @@ typedef struct smg_branch {
         cells[SMG_BRANCH_CELLS]; /* where their keys and values are; the last one's is taken when it runs */
 } smg_branch;
 
+/* What a branch attends to: the prompt, and one cell for each of its tokens. */
+typedef struct smg_branch_view {
+    smg_segment segments[SMG_PROMPT_SEGMENTS + SMG_BRANCH_CELLS];
+    int32_t count;
+} smg_branch_view;
+
 /* The caller fills the first part. */
 typedef struct smg_scoring {
     smidge_session *session;
-    const smg_labels *labels;
+    const smidge_labels *set;
     smg_scored_prompt prompt;
+    int32_t start_cell; /* where the set's starts are, one behind the other, behind the context */
+    int32_t start_row;  /* and in the pass of the prompt's last token; -1: in none yet */
     const smg_stop *stop;
     smidge_error *error;
 
@@ -44,9 +52,16 @@ typedef struct smg_scoring {
     smg_branch waiting[SMG_WAITING_MAX];
 } smg_scoring;
 
-/* First `begin` with the logits of the prompt's last token, `all` or those of the labels' first tokens, then `follow`, whose passes put their logits into
+/* Rows of the set's starts behind the prompt, which may go through the model with its last token; `ret_views` must last as
+ * long. Returns how many. */
+int32_t smg_scoring_starts(const smg_scoring *run, smg_branch_view ret_views[SMG_LOGIT_ROWS],
+                           smg_row ret_rows[SMG_LOGIT_ROWS]);
+
+/* First `begin` with the logits of the prompt's last token, `all` or those of the labels' first tokens; then `start`, with all whose
+ * starts were in the last pass, at most SMG_LOGIT_ROWS rows; then `follow`, whose passes put their logits into
  * session->logits. SMIDGE_E_MODEL where logits are no numbers, or why it was stopped (without a message). */
 smidge_status smg_scoring_begin(smg_scoring *run, const float *logits, bool all) SMG_MUST_CHECK;
+void smg_scoring_start(smg_scoring *const *runs, int32_t count, smidge_status *ret_statuses);
 smidge_status smg_scoring_follow(smg_scoring *run) SMG_MUST_CHECK;
 
 #endif

@@ -72,7 +72,7 @@ static uint64_t take_all(smidge_session *session, smg_arena *arena)
     int32_t rows = options->batch > session->logit_rows ? options->batch : session->logit_rows;
     size_t before = arena->used;
     smg_kv_cache_init(&session->cache, &model->shape, kv_kinds[options->kv_type],
-                      options->context + SMG_BRANCH_CELLS, arena);
+                      options->context + SMG_BRANCH_CELLS + SMG_START_CELLS, arena);
     uint64_t kv = arena->used - before;
     session->scratch = smg_scratch_take(arena, model, rows, options->context, SMG_BRANCH_CELLS,
                                         smg_pool_threads(session->model->pool));

@@ -1,6 +1,7 @@
 #include "model/forward.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "model/attention.h"
 #include "model/product.h"
@@ -12,10 +13,11 @@ typedef struct pass {
     const smg_row *rows;
     int32_t count;
     int32_t wanted; /* rows whose logits are asked for, listed in scratch->wanted */
+    int32_t live;   /* those and the ones that are kept, in scratch->live */
     const smg_output *output;
 } pass;
 
-/* Rows of the residual stream that still matter: behind the keys and values of the last layer, only the wanted ones. */
+/* Rows of the residual stream that still matter: behind the keys and values of the last layer, only those that are asked for. */
 typedef struct live {
     const int32_t *select; /* NULL: the first ones */
     int32_t count;
@@ -23,9 +25,9 @@ typedef struct live {
 
 static live live_behind(const pass *run, int layer)
 {
-    if (layer < run->model->shape.layers - 1 || run->wanted == run->count)
+    if (layer < run->model->shape.layers - 1 || run->live == run->count)
         return (live){NULL, run->count};
-    return (live){run->scratch->wanted, run->wanted};
+    return (live){run->scratch->live, run->live};
 }
 
 /* Each step returns true when the run was stopped, and every worker then leaves at the same place. */
@@ -195,19 +197,40 @@ static void run_pass(void *context, smg_worker *worker)
         (void)!output_logits(run, worker);
 }
 
+static smidge_status run_on_pool(smg_pool *pool, smg_pool_fn fn, pass *run, const smg_stop *stop)
+{
+    SMG_TRY(smg_pool_acquire(pool, stop));
+    smidge_status status = smg_pool_run(pool, fn, run, stop);
+    smg_pool_release(pool);
+    return status;
+}
+
 smidge_status smg_forward_run(const smg_model *model, smg_pool *pool, smg_scratch *scratch,
                               const smg_row *rows, int32_t row_count, const smg_output *output,
                               const smg_stop *stop)
 {
     pass run = {.model = model, .scratch = scratch, .rows = rows, .count = row_count, .output = output};
     for (int32_t i = 0; i < row_count; i++) {
-        if (!rows[i].wanted)
+        if (rows[i].wanted)
+            scratch->wanted[run.wanted++] = i;
+        if (!rows[i].wanted && !rows[i].kept)
             continue;
-        scratch->asking[run.wanted] = rows[i];
-        scratch->wanted[run.wanted++] = i;
+        scratch->asking[run.live] = rows[i];
+        scratch->live[run.live++] = i;
     }
-    SMG_TRY(smg_pool_acquire(pool, stop));
-    smidge_status status = smg_pool_run(pool, run_pass, &run, stop);
-    smg_pool_release(pool);
-    return status;
+    return run_on_pool(pool, run_pass, &run, stop);
+}
+
+static void run_output(void *context, smg_worker *worker)
+{
+    (void)!output_logits(context, worker);
+}
+
+smidge_status smg_forward_logits(const smg_model *model, smg_pool *pool, smg_scratch *scratch,
+                                 const int32_t *rows, int32_t row_count, const smg_output *output,
+                                 const smg_stop *stop)
+{
+    pass run = {.model = model, .scratch = scratch, .wanted = row_count, .output = output};
+    memcpy(scratch->wanted, rows, (size_t)row_count * sizeof *rows);
+    return run_on_pool(pool, run_output, &run, stop);
 }

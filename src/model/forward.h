@@ -20,6 +20,7 @@ typedef struct smg_row {
     smg_kv_cache *cache; /* where its key and value go … */
     int32_t cell;        /* … and in which cell; one of the segments covers it */
     bool wanted;         /* its logits are asked for */
+    bool kept;           /* smg_forward_logits may ask for them afterwards */
 } smg_row;
 
 /* Where logits go, and which. */
@@ -50,5 +51,11 @@ bool smg_scratch_long(const smg_model *model, int32_t context);
 smidge_status smg_forward_run(const smg_model *model, smg_pool *pool, smg_scratch *scratch,
                               const smg_row *rows, int32_t row_count, const smg_output *output,
                               const smg_stop *stop) SMG_MUST_CHECK;
+
+/* Logits of rows that were `kept` by the last pass with this scratch, by their places in it: ret_logits as above. Statuses
+ * as above. */
+smidge_status smg_forward_logits(const smg_model *model, smg_pool *pool, smg_scratch *scratch,
+                                 const int32_t *rows, int32_t row_count, const smg_output *output,
+                                 const smg_stop *stop) SMG_MUST_CHECK;
 
 #endif

@@ -58,6 +58,7 @@ smg_scratch *smg_scratch_take(smg_arena *arena, const smg_model *model, int32_t 
     if (model->frequencies[SMG_ROPE_WINDOW] != NULL)
         scratch.window_angles = take_floats(arena, (int64_t)rows * shape->rope_size);
     scratch.wanted = smg_arena_take(arena, (size_t)rows * sizeof *scratch.wanted);
+    scratch.live = smg_arena_take(arena, (size_t)rows * sizeof *scratch.live);
     scratch.asking = smg_arena_take(arena, (size_t)rows * sizeof *scratch.asking);
     scratch.batch = take_inputs(arena, model, rows);
     for (int i = 0; i < threads; i++) {

@@ -37,7 +37,8 @@ struct smg_scratch {
     float *angles;        /* [rows][rope_size]: cosine and sine of each pair */
     float *window_angles; /* likewise for layers with a window; the same where they do not differ */
     const float *frequencies; /* of layers without a window, by the length of the context */
-    int32_t *wanted;          /* [rows] which rows' logits are asked for … */
+    int32_t *wanted;          /* [rows] which rows' logits are asked for */
+    int32_t *live;            /* [rows] which rows go on behind the last layer's keys and values … */
     smg_row *asking;          /* [rows] … and those rows */
     smg_inputs batch;         /* [rows] each */
     smg_worker_scratch workers[SMG_THREADS_MAX];
