@@ -7,6 +7,7 @@
 
 #include "kernels/arm/quads_arm.h"
 #include "kernels/arm/small_starts_arm.h"
+#include "kernels/kernels.h"
 
 typedef enum row_type { ROW_Q4_0, ROW_Q5_0, ROW_Q8_0 } row_type;
 
