@@ -5,6 +5,9 @@
 
 #include "format/blocks.h"
 #include "kernels/arm/common_arm.h"
+#if defined(__ARM_FEATURE_MATMUL_INT8)
+#include "kernels/arm/tiles_i8mm.h"
+#endif
 
 /* A word of all rows of a group, and a half of them. */
 enum {
@@ -79,11 +82,12 @@ static ALWAYS_INLINE void split_halves(uint8x16_t a, uint8x16_t b, float_pair *r
     *ret_high = widen_halves(vuzp2q_u16(vreinterpretq_u16_u8(a), vreinterpretq_u16_u8(b)));
 }
 
-/* ---- Plain rows ----------------------------------------------------------------------------------------- */
+/* ---- Columns of a panel ---------------------------------------------------------------------------------- */
 
-/* Words i of four registers into register i. */
-static ALWAYS_INLINE void transpose_words(int8x16_t a, int8x16_t b, int8x16_t c, int8x16_t d,
-                                          int8_t (*ret)[16])
+#if !defined(__ARM_FEATURE_MATMUL_INT8)
+
+/* 16 elements of each of four rows into columns: words i of four registers into register i. */
+static ALWAYS_INLINE void put_rows(int8x16_t a, int8x16_t b, int8x16_t c, int8x16_t d, int8_t (*ret)[16])
 {
     const int32x4_t ac_low = vzip1q_s32(vreinterpretq_s32_s8(a), vreinterpretq_s32_s8(c));
     const int32x4_t ac_high = vzip2q_s32(vreinterpretq_s32_s8(a), vreinterpretq_s32_s8(c));
@@ -94,6 +98,17 @@ static ALWAYS_INLINE void transpose_words(int8x16_t a, int8x16_t b, int8x16_t c,
     vst1q_s8(ret[2], vreinterpretq_s8_s32(vzip1q_s32(ac_high, bd_high)));
     vst1q_s8(ret[3], vreinterpretq_s8_s32(vzip2q_s32(ac_high, bd_high)));
 }
+
+/* Two columns that are neighbours. */
+static ALWAYS_INLINE void put_columns(int8x16_t even, int8x16_t odd, int8_t (*ret)[16])
+{
+    vst1q_s8(ret[0], even);
+    vst1q_s8(ret[1], odd);
+}
+
+#endif
+
+/* ---- Plain rows ----------------------------------------------------------------------------------------- */
 
 /* Lane i: the sum of the lanes of v[i]. */
 static ALWAYS_INLINE int32x4_t sums_of_four(const int32x4_t *v)
