@@ -1,7 +1,9 @@
 /* Work to count instructions of: `prefill` tokens in one go, then `decode` more one by one, with the logits of the whole
  * vocabulary after the prefill and after each. arm/count.sh runs it, and arm/peer_steps.c does the same with llama.cpp.
  *
- *     count_steps MODEL PREFILL DECODE [THREADS]
+ *     count_steps MODEL PREFILL DECODE [THREADS [PATH]]
+ *
+ * PATH is one of those that `smidge inspect --cpu` names; without it, the best.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,12 +35,13 @@ int main(int argc, char **argv)
     const int32_t prefill = argc > 2 ? atoi(argv[2]) : 0;
     const int32_t decode = argc > 3 ? atoi(argv[3]) : -1;
     if (prefill < 1 || decode < 0 || prefill + decode > STEPS_MOST)
-        return fail("usage: count_steps MODEL PREFILL DECODE [THREADS]");
+        return fail("usage: count_steps MODEL PREFILL DECODE [THREADS [PATH]]");
     smidge_model_options model_options;
     smidge_session_options session_options;
     smidge_model_options_init(&model_options);
     smidge_session_options_init(&session_options);
     model_options.threads = argc > 4 ? atoi(argv[4]) : 1;
+    model_options.cpu = argc > 5 ? argv[5] : NULL;
     model_options.force = 1;
     session_options.context = STEPS_MOST;
     smidge_error error;

@@ -2,7 +2,10 @@
 # Instructions per token on 64-bit ARM, counted under qemu-user: ours, function by function, with rows as the file has them and
 # with interleaved ones (smidge repack), and llama.cpp's.
 #
-#   bench/arm/count.sh [--cpu NAME] [--libs DIR | --no-peer] [--build DIR] [MODEL.gguf...]
+#   bench/arm/count.sh [--cpu NAME] [--path NAME] [--libs DIR | --no-peer] [--build DIR] [MODEL.gguf...]
+#
+# --cpu is qemu's: cortex-a72 has no dot product, cortex-a76 has it, max has the 8-bit matrix multiply as well. --path takes one of
+# ours, as `smidge inspect --cpu` names them, instead of the best that this processor has.
 #
 # Without models: 135m in q4_0, q8_0 and q4_k_m, made as `./dev bench --models-only` makes them. `./dev build arm64` comes
 # first. One thread; a decoded token is an eighth of what 12 take beyond 4, a prefilled one a 64th of what 80 take
@@ -21,13 +24,14 @@ fail() {
     exit 1
 }
 
-cpu=cortex-a76 libs='' peer=yes build=$root/build/arm64
+cpu=cortex-a76 path=auto libs='' peer=yes build=$root/build/arm64
 while [ $# -gt 0 ]; do
     case $1 in
-        --cpu | --libs | --build) [ $# -ge 2 ] || fail "$1 wants a value" ;;
+        --cpu | --path | --libs | --build) [ $# -ge 2 ] || fail "$1 wants a value" ;;
     esac
     case $1 in
         --cpu) cpu=$2; shift ;;
+        --path) path=$2; shift ;;
         --libs) libs=$2; shift ;;
         --no-peer) peer='' ;;
         --build) build=$2; shift ;;
@@ -63,7 +67,7 @@ fi
 count() {
     plugin=$work/insn_count.so,out=$work/$1.$3.$4
     if [ "$1" != peer ]; then
-        qemu-aarch64 -cpu "$cpu" -plugin "$plugin" "$build/count_steps" "$2" "$3" "$4"
+        qemu-aarch64 -cpu "$cpu" -plugin "$plugin" "$build/count_steps" "$2" "$3" "$4" 1 "$path"
     else
         qemu-aarch64 -cpu "$cpu" -L "$sysroot" -E "LD_LIBRARY_PATH=$libs:$sysroot/lib" -plugin "$plugin" \
             "$work/peer_steps" "$2" "$3" "$4" "$libs" >"$work/variant"
@@ -96,7 +100,7 @@ row() {
     echo "| $2 | $3 | $mine | $theirs | $ratio | $functions |"
 }
 
-echo "Million instructions a token, $cpu, one thread:"
+echo "Million instructions a token, $cpu, path $path, one thread:"
 echo
 echo "| model | | smidge | llama.cpp | ratio | smidge by function |"
 echo "|---|---|---|---|---|---|"
