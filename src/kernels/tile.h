@@ -38,10 +38,20 @@ static ALWAYS_INLINE void prefetch(const uint8_t *p, size_t size)
 }
 
 /* The same where blocks are small and little is to be done for each: what is asked for early need not be in the first cache. */
-static ALWAYS_INLINE void prefetch_far(const uint8_t *p, size_t size)
+static ALWAYS_INLINE void prefetch_far(const uint8_t *p, size_t ahead, size_t size)
 {
     foreach (i, (int)((size + 63) / 64))
-        __builtin_prefetch((const void *)((uintptr_t)p + PREFETCH_FAR_AHEAD + (size_t)i * 64), 0, 2);
+        __builtin_prefetch((const void *)((uintptr_t)p + ahead + (size_t)i * 64), 0, 2);
+}
+
+/* Groups of rows that a single token meets side by side: what a processor fetches ahead by itself it fetches for each stream of
+ * addresses, and one stream alone does not fill the memory's bandwidth. */
+enum { STREAMS = 4 };
+
+/* How far to fetch ahead `at` bytes behind the beginning of streams: `ahead` bytes in each, and on into the ones that come next. */
+static ALWAYS_INLINE size_t streams_ahead(size_t at, size_t stride, int streams, size_t ahead)
+{
+    return at + ahead < stride ? ahead : ahead + (size_t)(streams - 1) * stride;
 }
 
 typedef void (*tile_fn)(int64_t k, const uint8_t *w, size_t w_stride, const uint8_t *x, size_t x_stride,

@@ -105,12 +105,13 @@ static void run_tile(const tiling *tiles, const smg_product *product, int32_t fi
     }
 }
 
-static int32_t tile_rows(int64_t rows, int workers)
+static int32_t tile_rows(int64_t rows, int workers, int32_t tokens)
 {
     int64_t wanted = rows / ((int64_t)workers * TILES_PER_WORKER) / TILE_STEP * TILE_STEP;
     if (wanted < TILE_STEP)
         return TILE_STEP;
-    return wanted > SMG_TILE_ROWS ? SMG_TILE_ROWS : (int32_t)wanted;
+    const int32_t most = tokens == 1 ? SMG_TILE_ROWS_SINGLE : SMG_TILE_ROWS;
+    return wanted > most ? most : (int32_t)wanted;
 }
 
 /* How many tiles of `step` rows a product has. */
@@ -134,7 +135,7 @@ bool smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *w
     int64_t rows = 0;
     for (int i = 0; i < count; i++)
         rows += products[i].matrix->rows;
-    int32_t step = products->groups != NULL ? SMG_OUTPUT_GROUP : tile_rows(rows, worker->count);
+    int32_t step = products->groups != NULL ? SMG_OUTPUT_GROUP : tile_rows(rows, worker->count, source->rows);
     int64_t total = 0;
     for (int i = 0; i < count; i++)
         total += tiles_of(&products[i], step);
