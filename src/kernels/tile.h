@@ -10,11 +10,13 @@
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
 /* A loop over a tile: its bound is a constant once everything is inlined, and it is unrolled, for else the
- * tile's accumulators would live in memory. */
-#if defined(__clang__)
-#define foreach(i, n) _Pragma("clang loop unroll(full)") for (int i = 0; i < (n); i++)
-#else
+ * tile's accumulators would live in memory. Not for clang's sanitizers, whose checks of what is unrolled take minutes and gigabytes. */
+#if !defined(__clang__)
 #define foreach(i, n) _Pragma("GCC unroll 16") for (int i = 0; i < (n); i++)
+#elif __has_feature(address_sanitizer)
+#define foreach(i, n) for (int i = 0; i < (n); i++)
+#else
+#define foreach(i, n) _Pragma("clang loop unroll(full)") for (int i = 0; i < (n); i++)
 #endif
 
 #define PASTE_AGAIN(a, b) a##b
