@@ -27,8 +27,8 @@
 #define FORGET(value) __asm__("" : "+r"(value))
 
 enum {
-    PREFETCH_AHEAD = 1024,     /* bytes, within a row and on into the next */
-    PREFETCH_FAR_AHEAD = 8192, /* two pages, into the second cache */
+    PREFETCH_AHEAD = 1024, /* bytes, within a row and on into the next */
+    STREAM_AHEAD = 2048    /* in each of some streams */
 };
 
 /* Asks for `size` bytes at p, which need not exist. With a single token the weights pass by once: what the
@@ -39,21 +39,14 @@ static ALWAYS_INLINE void prefetch(const uint8_t *p, size_t size)
         __builtin_prefetch((const void *)((uintptr_t)p + (size_t)i * 64));
 }
 
-/* The same where blocks are small and little is to be done for each: what is asked for early need not be in the first cache. */
-static ALWAYS_INLINE void prefetch_far(const uint8_t *p, size_t ahead, size_t size)
-{
-    foreach (i, (int)((size + 63) / 64))
-        __builtin_prefetch((const void *)((uintptr_t)p + ahead + (size_t)i * 64), 0, 2);
-}
-
 /* Groups of rows that a single token meets side by side: what a processor fetches ahead by itself it fetches for each stream of
  * addresses, and one stream alone does not fill the memory's bandwidth. */
 enum { STREAMS = 4 };
 
-/* How far to fetch ahead `at` bytes behind the beginning of streams: `ahead` bytes in each, and on into the ones that come next. */
-static ALWAYS_INLINE size_t streams_ahead(size_t at, size_t stride, int streams, size_t ahead)
+/* How far to fetch ahead, `at` bytes behind the beginning of streams: in each, and on into those that come next. */
+static ALWAYS_INLINE size_t streams_ahead(size_t at, size_t stride, int streams)
 {
-    return at + ahead < stride ? ahead : ahead + (size_t)(streams - 1) * stride;
+    return at + STREAM_AHEAD < stride ? STREAM_AHEAD : STREAM_AHEAD + (size_t)(streams - 1) * stride;
 }
 
 typedef void (*tile_fn)(int64_t k, const uint8_t *w, size_t w_stride, const uint8_t *x, size_t x_stride,
