@@ -347,9 +347,9 @@ typedef struct smidge_classify_options {
     size_t size;
     double min_confidence; /* abstain below this; 0: never */
     int64_t deadline_ns;   /* 0: none */
-    int32_t
-        label_mass; /* 1: compute label_mass too, which takes the logits of the whole vocabulary and not only
-                              those of the tokens that labels begin with */
+    /* 1: compute the result's label_mass, which takes the logits of the whole vocabulary and not only those of the
+     * tokens that labels begin with. */
+    int32_t label_mass;
 } smidge_classify_options;
 
 SMIDGE_API void smidge_classify_options_init(smidge_classify_options *options);
@@ -360,11 +360,10 @@ typedef struct smidge_classify_result {
     int32_t label;         /* the likeliest one's place in the set; -1 where there is none */
     double confidence;     /* its probability */
     double *probabilities; /* in: room for one number a label, or NULL; out: they sum to 1 */
-    double label_mass; /* what the model gave to all labels together, of all it could have said; below 0 where
-                              that was not asked for */
     double
-        cut_share; /* of what the labels could have had: branches that were not followed, each below 1e-4 (or
-                              there was no room for it) */
+        label_mass;   /* what the model gave to all labels together, of all it could say; -1: not asked for */
+    double cut_share; /* of what labels could have had: in branches that were not followed, each below 1e-4 or
+                              without room */
     int32_t cut_branches;
     int32_t prompt_tokens;
     int32_t cached_tokens;

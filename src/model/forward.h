@@ -26,9 +26,9 @@ typedef struct smg_row {
 /* Where logits go, and which. */
 typedef struct smg_output {
     float *logits; /* [wanted rows][vocabulary] */
-    const int32_t
-        *groups; /* ascending; only those of tokens g * SMG_OUTPUT_GROUP and behind it are computed, and the
-                              others stay as they are; NULL: all are */
+    /* Ascending: only logits of tokens g * SMG_OUTPUT_GROUP … (g + 1) * SMG_OUTPUT_GROUP - 1 are computed, and the others stay
+     * as they are. NULL: all are. */
+    const int32_t *groups;
     int32_t group_count;
 } smg_output;
 
@@ -52,8 +52,8 @@ smidge_status smg_forward_run(const smg_model *model, smg_pool *pool, smg_scratc
                               const smg_row *rows, int32_t row_count, const smg_output *output,
                               const smg_stop *stop) SMG_MUST_CHECK;
 
-/* Logits of rows that were `kept` by the last pass with this scratch, by their places in it: ret_logits as above. Statuses
- * as above. */
+/* Logits of rows that were `kept` by the last pass with this scratch, by their places in it; output->logits: [row_count]
+ * [vocabulary]. Statuses as above. */
 smidge_status smg_forward_logits(const smg_model *model, smg_pool *pool, smg_scratch *scratch,
                                  const int32_t *rows, int32_t row_count, const smg_output *output,
                                  const smg_stop *stop) SMG_MUST_CHECK;

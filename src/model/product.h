@@ -24,8 +24,7 @@ typedef enum smg_product_kind {
 typedef struct smg_product {
     smg_product_kind kind;
     const smg_matrix *matrix;
-    const int32_t
-        *groups; /* SET, and the only product: these groups of SMG_OUTPUT_GROUP rows alone; NULL: all rows */
+    const int32_t *groups; /* SET and alone: only these groups of SMG_OUTPUT_GROUP rows; NULL: all rows */
     int32_t group_count;
     const smg_matrix *pair; /* ACTIVATE only; of the same shape */
     const float *bias;      /* SET and ADD; NULL: none */
