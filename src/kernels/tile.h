@@ -26,11 +26,6 @@
  * stack, instead of a few bases. */
 #define FORGET(value) __asm__("" : "+r"(value))
 
-enum {
-    PREFETCH_AHEAD = 1024, /* bytes, within a row and on into the next */
-    STREAM_AHEAD = 2048    /* in each of some streams */
-};
-
 /* Asks for `size` bytes at p, which need not exist. With a single token the weights pass by once: what the
  * processor fetches ahead by itself ends at each page, and there everything waits for the memory. */
 static ALWAYS_INLINE void prefetch(const uint8_t *p, size_t size)
@@ -39,14 +34,23 @@ static ALWAYS_INLINE void prefetch(const uint8_t *p, size_t size)
         __builtin_prefetch((const void *)((uintptr_t)p + (size_t)i * 64));
 }
 
+/* The same, part j of eight. */
+static ALWAYS_INLINE void prefetch_eighth(const uint8_t *p, size_t size, int j)
+{
+    const int lines = (int)((size + 63) / 64), first = lines * j / 8, end = lines * (j + 1) / 8;
+    foreach (i, (lines + 7) / 8)
+        if (first + i < end)
+            prefetch(p + (size_t)(first + i) * 64, 64);
+}
+
 /* Groups of rows that a single token meets side by side: what a processor fetches ahead by itself it fetches for each stream of
  * addresses, and one stream alone does not fill the memory's bandwidth. */
 enum { STREAMS = 4 };
 
-/* How far to fetch ahead, `at` bytes behind the beginning of streams: in each, and on into those that come next. */
-static ALWAYS_INLINE size_t streams_ahead(size_t at, size_t stride, int streams)
+/* How far to fetch ahead, `at` bytes behind the beginning of streams: `ahead`, and from their ends on into those that come next. */
+static ALWAYS_INLINE size_t streams_ahead(size_t at, size_t ahead, size_t stride, int streams)
 {
-    return at + STREAM_AHEAD < stride ? STREAM_AHEAD : STREAM_AHEAD + (size_t)(streams - 1) * stride;
+    return at + ahead < stride ? ahead : ahead + (size_t)(streams - 1) * stride;
 }
 
 typedef void (*tile_fn)(int64_t k, const uint8_t *w, size_t w_stride, const uint8_t *x, size_t x_stride,

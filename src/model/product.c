@@ -105,19 +105,27 @@ static void run_tile(const tiling *tiles, const smg_product *product, int32_t fi
     }
 }
 
-static int32_t tile_rows(int64_t rows, int workers, int32_t tokens)
+static int32_t tile_rows(int64_t rows, int workers)
 {
     int64_t wanted = rows / ((int64_t)workers * TILES_PER_WORKER) / TILE_STEP * TILE_STEP;
     if (wanted < TILE_STEP)
         return TILE_STEP;
-    const int32_t most = tokens == 1 ? SMG_TILE_ROWS_SINGLE : SMG_TILE_ROWS;
-    return wanted > most ? most : (int32_t)wanted;
+    return wanted > SMG_TILE_ROWS ? SMG_TILE_ROWS : (int32_t)wanted;
 }
 
 /* How many tiles of `step` rows a product has. */
 static int64_t tiles_of(const smg_product *product, int32_t step)
 {
     return product->groups != NULL ? product->group_count : (product->matrix->rows + step - 1) / step;
+}
+
+/* The tile behind number `n` of `total`: workers that take turns stay with neighbours, so that what one fetches ahead at a tile's end
+ * is its own next one. */
+static int64_t tile_of(int64_t n, int64_t total, int workers)
+{
+    const int64_t share = total / workers, longer = total % workers; /* so many shares are longer by one */
+    const int64_t turn = n % workers;
+    return turn * share + (turn < longer ? turn : longer) + n / workers;
 }
 
 bool smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
@@ -135,7 +143,7 @@ bool smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *w
     int64_t rows = 0;
     for (int i = 0; i < count; i++)
         rows += products[i].matrix->rows;
-    int32_t step = products->groups != NULL ? SMG_OUTPUT_GROUP : tile_rows(rows, worker->count, source->rows);
+    int32_t step = products->groups != NULL ? SMG_OUTPUT_GROUP : tile_rows(rows, worker->count);
     int64_t total = 0;
     for (int i = 0; i < count; i++)
         total += tiles_of(&products[i], step);
@@ -146,6 +154,7 @@ bool smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *w
     int64_t end;
     while (smg_worker_next(worker, total, 1, &tile, &end)) {
         const smg_product *product = products;
+        tile = tile_of(tile, total, worker->count);
         if (!prepared)
             prepare_row(model, source, 0, 0, norm, &inputs);
         prepared = true;

@@ -66,9 +66,8 @@ smg_scratch *smg_scratch_take(smg_arena *arena, const smg_model *model, int32_t 
         if (scratch.scores != NULL)
             worker->scores = scratch.scores + (size_t)i * SMG_QUERIES_MOST * scratch.score_stride;
         worker->queries = take_floats(arena, (int64_t)SMG_QUERIES_MOST * shape->head_size);
-        const int64_t least = (int64_t)rows * SMG_TILE_ROWS;
         worker->mixes = take_floats(arena, (int64_t)SMG_QUERIES_MOST * shape->head_size);
-        worker->tile = take_floats(arena, least > SMG_TILE_ROWS_SINGLE ? least : SMG_TILE_ROWS_SINGLE);
+        worker->tile = take_floats(arena, (int64_t)rows * SMG_TILE_ROWS);
         worker->norm = take_floats(arena, shape->width);
         worker->single = take_inputs(arena, model, 1);
     }

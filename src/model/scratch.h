@@ -4,9 +4,8 @@
 
 #include "model/forward.h"
 
-#define SMG_TILE_ROWS 64         /* most rows of a matrix that a worker takes at once … */
-#define SMG_TILE_ROWS_SINGLE 128 /* … for a single token */
-#define SMG_QUERIES_MOST 16      /* most query heads that a worker attends with at once */
+#define SMG_TILE_ROWS 64    /* most rows of a matrix that a worker takes at once */
+#define SMG_QUERIES_MOST 16 /* most query heads that a worker attends with at once */
 
 /* Rows of activations in each form that a product may want. */
 typedef struct smg_inputs {
@@ -19,7 +18,7 @@ typedef struct smg_worker_scratch {
     float *scores;     /* [SMG_QUERIES_MOST][score_stride], a part of the scratch's */
     float *queries;    /* [SMG_QUERIES_MOST][head_size] … */
     float *mixes;      /* … and what comes out for them */
-    float *tile;       /* [rows][SMG_TILE_ROWS] of a product, or [SMG_TILE_ROWS_SINGLE] */
+    float *tile;       /* [rows][SMG_TILE_ROWS] of a product */
     float *norm;       /* [width] of a single token … */
     smg_inputs single; /* … and its forms: one row each */
 } smg_worker_scratch;
