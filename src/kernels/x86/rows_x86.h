@@ -11,7 +11,9 @@ enum { WORD_BYTES = 4 * SMG_GROUP_ROWS, HALF_BYTES = (int)sizeof(smg_half) * SMG
 
 #if defined(__AVX512VNNI__)
 
-enum { ROWS = 16, GROUP_TOKENS = 8 };
+/* Many tokens: PANEL_VECTORS vectors of rows and GROUP_TOKENS tokens meet in registers, so that what is loaded is used often enough for
+ * loads not to be what takes longest. */
+enum { ROWS = 16, PANEL_VECTORS = 2, GROUP_TOKENS = 6, GROUP_TOKENS_FEW = 2 };
 typedef __m512i rows_int;
 typedef __m512 rows_float;
 
@@ -108,7 +110,7 @@ static ALWAYS_INLINE void rows_interleave(const __m256i *rows, rows_int *ret_gro
 
 #else
 
-enum { ROWS = 8, GROUP_TOKENS = 4 };
+enum { ROWS = 8, PANEL_VECTORS = 1, GROUP_TOKENS = 4, GROUP_TOKENS_FEW = 2 };
 typedef __m256i rows_int;
 typedef __m256 rows_float;
 
@@ -209,6 +211,45 @@ static ALWAYS_INLINE rows_int rows_iq4_levels(rows_int nibbles)
     return ROWS_OP(shuffle_epi8)(rows_repeat(iq4_level_table()), nibbles);
 }
 
+/* ---- Where rows come from ----------------------------------------------------------------------------- */
+
+enum { PANEL_ROWS = PANEL_VECTORS * ROWS };
+
+/* At most PANEL_ROWS rows of a plain matrix, or of groups of interleaved rows. */
+typedef struct rows_source {
+    const uint8_t *w; /* the first row, or its group */
+    size_t stride;
+    int first; /* in its group */
+    int rows;
+    bool grouped;
+} rows_source;
+
+/* What vector v of a source is made of. */
+typedef struct rows_part {
+    const uint8_t *w; /* its first row, or the group */
+    int first;        /* in the group */
+    int rows;
+} rows_part;
+
+static ALWAYS_INLINE rows_source rows_source_of(const uint8_t *w, size_t stride, int64_t rows, bool grouped,
+                                                int64_t first)
+{
+    const int in_group = grouped ? (int)(first % SMG_GROUP_ROWS) : 0;
+    return (rows_source){w + (size_t)(first - in_group) * stride, stride, in_group,
+                         rows - first < PANEL_ROWS ? (int)(rows - first) : PANEL_ROWS, grouped};
+}
+
+/* A vector that is not there is the first one again, and is not stored. */
+static ALWAYS_INLINE rows_part rows_part_of(const rows_source *from, int v)
+{
+    const int skip = v * ROWS < from->rows ? v * ROWS : 0;
+    const int left = from->rows - skip;
+    const int place = from->first + skip;
+    const int in_group = from->grouped ? place % SMG_GROUP_ROWS : 0;
+    return (rows_part){from->w + (size_t)(place - in_group) * from->stride, in_group,
+                       left < ROWS ? left : ROWS};
+}
+
 /* ---- Dot products ------------------------------------------------------------------------------------- */
 
 #if defined(__AVX512VNNI__) || defined(__AVXVNNI__)
@@ -245,15 +286,19 @@ static ALWAYS_INLINE __m256i add_dot(__m256i start, __m256i q, __m256i act, int 
     return add_products(start, q, act);
 }
 
-/* dot[t] += four products of each row, from `count` vectors of prepared weights and what stands at `place` in each token's
- * activations. */
-static ALWAYS_INLINE void rows_dot(rows_int *dot, const rows_int *q, const int count, const uint8_t *const *x,
-                                   size_t place, const int tokens, int most)
+/* dot[t][v] += four products of each row, from `count` vectors of prepared weights, [count] behind each other for vector v at
+ * q + v * q_stride, and what stands at `place` in each token's activations. */
+static ALWAYS_INLINE void rows_dot(rows_int (*dot)[PANEL_VECTORS], const rows_int *q, const size_t q_stride,
+                                   const int vectors, const int count, const uint8_t *const *x, size_t place,
+                                   const int tokens, int most)
 {
     (void)most;
     foreach (g, count)
-        foreach (t, tokens)
-            dot[t] = rows_dot_bytes(dot[t], q[g], rows_set_4(x[t] + place + 4 * g));
+        foreach (t, tokens) {
+            const rows_int act = rows_set_4(x[t] + place + 4 * g);
+            foreach (v, vectors)
+                dot[t][v] = rows_dot_bytes(dot[t][v], q[(size_t)v * q_stride + (size_t)g], act);
+        }
 }
 
 #else
@@ -287,12 +332,15 @@ static ALWAYS_INLINE __m256i add_dot(__m256i start, __m256i q, __m256i act, int 
     return add_pairs(start, _mm256_maddubs_epi16(q, act), one);
 }
 
-static ALWAYS_INLINE void rows_dot(rows_int *dot, const rows_int *q, const int count, const uint8_t *const *x,
-                                   size_t place, const int tokens, const int most)
+static ALWAYS_INLINE void rows_dot(rows_int (*dot)[PANEL_VECTORS], const rows_int *q, const size_t q_stride,
+                                   const int vectors, const int count, const uint8_t *const *x, size_t place,
+                                   const int tokens, const int most)
 {
     /* as many groups as cannot leave 16 bits */
     const int fit = most == 0 ? 1 : INT16_MAX / (2 * 127 * most);
     const int run = fit < count ? fit : count;
+    (void)q_stride;
+    (void)vectors;
     for (int first = 0; first < count; first += run) {
         rows_int pairs[GROUP_TOKENS];
         foreach (t, tokens)
@@ -307,7 +355,7 @@ static ALWAYS_INLINE void rows_dot(rows_int *dot, const rows_int *q, const int c
             }
         }
         foreach (t, tokens)
-            dot[t] = add_pairs(dot[t], pairs[t], _mm256_set1_epi16(1));
+            dot[t][0] = add_pairs(dot[t][0], pairs[t], _mm256_set1_epi16(1));
     }
 }
 
