@@ -182,7 +182,7 @@ typedef struct smidge_session_options {
     int32_t
         context; /* tokens of prompt and answer together; 0: 1024, or what the model has if that is less */
     int32_t kv_type; /* smidge_kv_type */
-    int32_t batch;   /* tokens that go through the model together, 1 to 512; 0: 64 */
+    int32_t batch;   /* tokens that go through the model together, 1 to 512; 0: 128 */
 } smidge_session_options;
 
 SMIDGE_API void smidge_session_options_init(smidge_session_options *options);

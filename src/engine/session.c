@@ -9,7 +9,7 @@
 #include "engine/sampler.h"
 
 #define DEFAULT_CONTEXT 1024
-#define DEFAULT_BATCH 64
+#define DEFAULT_BATCH 128
 #define MAX_BATCH 512
 
 static const smg_kv kv_kinds[] =
