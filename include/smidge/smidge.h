@@ -15,7 +15,7 @@
  *
  * Threads: a smidge_model, a smidge_prefix, a smidge_labels and a smidge_schema may be used by many threads at
  * once. A session belongs to one thread at a time; only smidge_session_cancel may be called from any other. Calls
- * that run the model need 128 KiB of stack.
+ * that run the model need 256 KiB of stack.
  */
 #ifndef SMIDGE_SMIDGE_H
 #define SMIDGE_SMIDGE_H
@@ -360,10 +360,10 @@ typedef struct smidge_classify_result {
     int32_t label;         /* the likeliest one's place in the set; -1 where there is none */
     double confidence;     /* its probability */
     double *probabilities; /* in: room for one number a label, or NULL; out: they sum to 1 */
-    double
-        label_mass;   /* what the model gave to all labels together, of all it could say; -1: not asked for */
-    double cut_share; /* of what labels could have had: in branches that were not followed, each below 1e-4 or
-                              without room */
+    /* what the model gave to all labels together, of all it could say; -1: not asked for */
+    double label_mass;
+    /* of what labels could have had: in branches that were not followed, each below 1e-4 or without room */
+    double cut_share;
     int32_t cut_branches;
     int32_t prompt_tokens;
     int32_t cached_tokens;

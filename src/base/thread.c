@@ -16,6 +16,9 @@
 #define SPIN_NANOSECONDS 50000
 #define SPINS_BETWEEN_CLOCKS 32
 
+/* More than smidge.h asks of callers, whatever the C library gives by itself. */
+#define STACK_BYTES (1 << 20)
+
 /* Less than kernels let a thread run while another one waits for its processor: some 3 ms. */
 #define TURN_NANOSECONDS 2000000
 
@@ -311,14 +314,21 @@ smidge_status smg_pool_new(int threads, smg_pool **ret_pool, smidge_error *error
     pthread_mutex_init(&pool->lock, NULL);
     for (int i = 0; i < threads; i++)
         pool->workers[i] = (smg_worker){.pool = pool, .index = i, .count = threads};
-    for (; pool->started < threads; pool->started++) {
+    pthread_attr_t attributes;
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    int failed = 0;
+    while (pool->started < threads && failed == 0) {
         int i = pool->started;
-        int failed = pthread_create(&pool->threads[i], NULL, worker_main, &pool->workers[i]);
-        if (failed != 0) {
-            smg_pool_free(pool);
-            return smg_error_set(error, SMIDGE_E_NOMEM, "threads", "the system refused thread %d of %d: %s",
-                                 i + 1, threads, strerror(failed));
-        }
+        failed = pthread_create(&pool->threads[i], &attributes, worker_main, &pool->workers[i]);
+        pool->started += failed == 0;
+    }
+    pthread_attr_destroy(&attributes);
+    if (failed != 0) {
+        const int number = pool->started + 1;
+        smg_pool_free(pool);
+        return smg_error_set(error, SMIDGE_E_NOMEM, "threads", "the system refused thread %d of %d: %s",
+                             number, threads, strerror(failed));
     }
     *ret_pool = pool;
     return SMIDGE_OK;

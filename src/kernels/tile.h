@@ -47,7 +47,8 @@ static ALWAYS_INLINE void prefetch_eighth(const uint8_t *p, size_t size, int j)
  * addresses, and one stream alone does not fill the memory's bandwidth. */
 enum { STREAMS = 4 };
 
-/* How far to fetch ahead, `at` bytes behind the beginning of streams: `ahead`, and from their ends on into those that come next. */
+/* How far to fetch ahead, `at` bytes behind the beginning of streams: `ahead`, and beyond their ends in those that come
+ * next. */
 static ALWAYS_INLINE size_t streams_ahead(size_t at, size_t ahead, size_t stride, int streams)
 {
     return at + ahead < stride ? ahead : ahead + (size_t)(streams - 1) * stride;
