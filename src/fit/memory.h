@@ -23,8 +23,8 @@ uint64_t smg_memory_total(const smg_memory_need *need);
 /* Bytes of code and data of this program with all libraries that it brings, none of which is in RAM before it runs. Where
  * the library is a guest in somebody else's program, its own alone: the host is there with or without a model. */
 uint64_t smg_memory_program(void);
-/* What the stack of one thread takes at most. */
-#define SMG_MEMORY_STACK ((uint64_t)64 << 10)
+/* What the stack of one thread takes at most: kernels keep what many tokens' products need there. */
+#define SMG_MEMORY_STACK ((uint64_t)224 << 10)
 
 typedef struct smg_memory_limits {
     uint64_t ram;       /* of the machine; SMG_MEMORY_UNKNOWN if the kernel does not say */
