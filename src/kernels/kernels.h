@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "format/blocks.h"
+#include "kernels/scale_search.h"
 
 /* How a row of activations is stored for a product with quantized weights. The three forms of 8 bits are those of ggml, taken
  * apart: all integers of the row, then a float for the scale of each block, then what is said of its sums. */
@@ -86,6 +87,9 @@ typedef struct smg_kernels {
     uint32_t cpu_mask;
     smg_matmul_fn matmul[SMG_TYPE_COUNT];    /* NULL where the type holds no weights */
     smg_quantize_fn quantize[SMG_ACT_COUNT]; /* NULL for F32 */
+    smg_search_scale_fn search_scale; /* all paths give the same bits, of all three */
+    smg_search_min_fn search_min;
+    smg_search_error_fn search_error;
     smg_kv_store_fn kv_store[SMG_KV_COUNT];
     smg_attention_scores_fn attention_scores[SMG_KV_COUNT];
     smg_attention_mix_fn attention_mix[SMG_KV_COUNT];

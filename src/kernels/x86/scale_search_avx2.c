@@ -1,0 +1,3 @@
+#define ISA avx2
+
+#include "kernels/scale_search.inc"
