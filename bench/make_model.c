@@ -49,7 +49,9 @@ static void add_vector(maker *make, const char *name, uint32_t count, float leve
 
 static void add_matrix(maker *make, const char *name, uint32_t columns, uint32_t rows, float deviation)
 {
-    const smg_mix_model model = {.layers = (int32_t)make->shape->layers, .tied = make->shape->tied};
+    const smg_mix_model model = {.layers = (int32_t)make->shape->layers,
+                                 .grouping = (int32_t)(make->shape->heads / make->shape->kv_heads),
+                                 .tied = make->shape->tied};
     made_tensor *tensor = &make->tensors[make->count++];
     *tensor = (made_tensor){.type = smg_mix_choose(make->mix, &model, name, columns),
                             .dims = 2,

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* ---- Messages ----------------------------------------------------------------------------------------- */
 
@@ -289,6 +290,23 @@ size_t cli_unescape(char *text, size_t size)
         }
     }
     return out;
+}
+
+void cli_show_progress(void *progress, uint64_t done, uint64_t total)
+{
+    cli_progress *own = progress;
+    const int percent = total > 0 ? (int)(100 * (done / 1024) / (total / 1024 + 1)) : 0;
+    if (own->quiet || percent + 1 == own->shown || !isatty(STDERR_FILENO))
+        return;
+    own->shown = percent + 1;
+    fprintf(stderr, "\r%s: %d %%", own->what, percent);
+}
+
+void cli_end_progress(cli_progress *progress)
+{
+    if (progress->shown != 0)
+        fprintf(stderr, "\r%*s\r", (int)strlen(progress->what) + 8, "");
+    progress->shown = 0;
 }
 
 const char *cli_bytes(double bytes, char text[32])

@@ -44,7 +44,8 @@ typedef struct cli_command {
     int (*run)(int argc, char **argv, int64_t started);
 } cli_command;
 
-extern const cli_command cli_run, cli_classify, cli_bench, cli_inspect, cli_tokenize, cli_repack;
+extern const cli_command cli_run, cli_classify, cli_bench, cli_inspect, cli_tokenize, cli_repack,
+    cli_quantize;
 
 /* Reads flags into their targets; up to `room` other arguments go to `positional`. Returns -1 to go on, or the status to
  * exit with: after --help, or on a usage error, which has been printed. */
@@ -66,6 +67,17 @@ char *cli_read_file(const char *path, size_t *ret_size);
 
 /* Turns \n, \t, \\, \", \', \r and \xHH into what they stand for, in place; returns the new length. */
 size_t cli_unescape(char *text, size_t size);
+
+/* How far long work is, on stderr where that is a terminal and not `quiet`. As a smidge_progress_fn and its context: */
+typedef struct cli_progress {
+    const char *what;
+    bool quiet;
+    int shown; /* percent + 1 */
+} cli_progress;
+
+void cli_show_progress(void *progress, uint64_t done, uint64_t total);
+/* Takes away what is shown. */
+void cli_end_progress(cli_progress *progress);
 
 /* "12.3 MiB" */
 const char *cli_bytes(double bytes, char text[32]);

@@ -1,6 +1,4 @@
 /* smidge repack: a model file in the layout that this program reads fastest, and back. */
-#include <unistd.h>
-
 #include "cli.h"
 #include "smidge/tools.h"
 
@@ -16,32 +14,19 @@ static void close_file(smidge_file **file)
     smidge_file_close(*file);
 }
 
-static void show_progress(void *context, uint64_t done, uint64_t total)
-{
-    int *last = context;
-    const int percent = total > 0 ? (int)(100 * (done / 1024) / (total / 1024 + 1)) : 0;
-    if (percent == *last)
-        return;
-    *last = percent;
-    fprintf(stderr, "\rrepack: %d %%", percent);
-}
-
 static int repack(const repack_flags *flags)
 {
     __attribute__((cleanup(close_file))) smidge_file *file = NULL;
     smidge_error error;
-    int last = -1;
-    smidge_repack_options options = {.size = sizeof options, .plain = flags->plain};
-    const bool shows = !flags->quiet && isatty(STDERR_FILENO);
-    if (shows) {
-        options.progress = show_progress;
-        options.progress_context = &last;
-    }
+    cli_progress progress = {.what = "repack", .quiet = flags->quiet};
+    const smidge_repack_options options = {.size = sizeof options,
+                                           .plain = flags->plain,
+                                           .progress = cli_show_progress,
+                                           .progress_context = &progress};
     if (smidge_file_open(flags->model, &file, &error) != SMIDGE_OK)
         return cli_fail(&error);
     smidge_status status = smidge_file_repack(file, flags->output, &options, &error);
-    if (shows && last >= 0)
-        fprintf(stderr, "\r%16s\r", "");
+    cli_end_progress(&progress);
     if (status != SMIDGE_OK)
         return cli_fail(&error);
     if (!flags->quiet)

@@ -5,8 +5,8 @@
 #include "cli.h"
 #include "process.h"
 
-static const cli_command *const commands[] = {&cli_run,     &cli_classify, &cli_bench,
-                                              &cli_inspect, &cli_tokenize, &cli_repack};
+static const cli_command *const commands[] = {&cli_run,      &cli_classify, &cli_bench,   &cli_inspect,
+                                              &cli_tokenize, &cli_repack,   &cli_quantize};
 
 static int print_overview(void)
 {

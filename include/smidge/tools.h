@@ -100,6 +100,24 @@ SMIDGE_API smidge_status smidge_file_repack(const smidge_file *file, const char 
                                             const smidge_repack_options *options, smidge_error *error)
     SMIDGE_MUST_CHECK;
 
+typedef struct smidge_quantize_options {
+    size_t size;
+    const char *type; /* a mix of types by its usual name, in whatever case; NULL: "q4_k_m" */
+    int32_t threads;  /* 0: all physical cores */
+    int32_t
+        requantize; /* 1: tensors that are quantized already, too, which loses more than quantizing once */
+    smidge_progress_fn progress; /* NULL: nobody asks */
+    void *progress_context;
+} smidge_quantize_options;
+
+/* Writes the file's model to `path` with its matrices quantized; norms, biases and the like stay as they are. The types that a mix
+ * gives to each tensor are llama.cpp's; the same bytes come out on every machine, with any number of threads. NULL options: defaults.
+ * The file appears when it is whole; holds a few MiB a thread. Errors: INVALID (no such type, quantized already, interleaved rows),
+ * FORMAT (a weight that is not a finite number), IO, NOMEM. */
+SMIDGE_API smidge_status smidge_file_quantize(const smidge_file *file, const char *path,
+                                              const smidge_quantize_options *options, smidge_error *error)
+    SMIDGE_MUST_CHECK;
+
 /* As smidge_tokenize, for a file that needs no more than a vocabulary. */
 SMIDGE_API smidge_status smidge_file_tokenize(smidge_file *file, const smidge_span *spans, size_t span_count,
                                               int32_t *ret_ids, size_t room, size_t *ret_count,

@@ -15,6 +15,7 @@
 #include "format/repack.h"
 #include "model/model.h"
 #include "quant/dequantize.h"
+#include "quant/quantize_file.h"
 #include "smidge/tools.h"
 #include "token/tokenizer.h"
 
@@ -146,6 +147,26 @@ smidge_status smidge_file_repack(const smidge_file *file, const char *path,
                                .progress = chosen.progress,
                                .context = chosen.progress_context};
     return smg_describe_refusal(smg_repack_write(&file->gguf, path, &repack, error), error);
+}
+
+/* ---- Quantizing --------------------------------------------------------------------------------------- */
+
+smidge_status smidge_file_quantize(const smidge_file *file, const char *path,
+                                   const smidge_quantize_options *options, smidge_error *error)
+{
+    smidge_quantize_options chosen = {.size = sizeof chosen};
+    SMG_TRY(smg_options_read(&chosen, sizeof chosen, options, "quantize options", error));
+    const char *type = chosen.type != NULL ? chosen.type : "q4_k_m";
+    const smg_quantize quantize = {.mix = smg_mix_find(type),
+                                   .threads = chosen.threads > 0 ? chosen.threads : smg_thread_cores(),
+                                   .requantize = chosen.requantize != 0,
+                                   .progress = chosen.progress,
+                                   .context = chosen.progress_context};
+    if (quantize.mix == NULL)
+        return smg_describe_refusal(smg_error_set(error, SMIDGE_E_INVALID, type, "is not a type (%s are)",
+                                                  smg_mix_names()),
+                                    error);
+    return smg_describe_refusal(smg_quantize_write(&file->gguf, path, &quantize, error), error);
 }
 
 /* ---- Describing --------------------------------------------------------------------------------------- */

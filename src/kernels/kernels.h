@@ -87,7 +87,8 @@ typedef struct smg_kernels {
     uint32_t cpu_mask;
     smg_matmul_fn matmul[SMG_TYPE_COUNT];    /* NULL where the type holds no weights */
     smg_quantize_fn quantize[SMG_ACT_COUNT]; /* NULL for F32 */
-    smg_search_scale_fn search_scale; /* all paths give the same bits, of all three */
+    /* of these three all paths give the same bits */
+    smg_search_scale_fn search_scale;
     smg_search_min_fn search_min;
     smg_search_error_fn search_error;
     smg_kv_store_fn kv_store[SMG_KV_COUNT];

@@ -12,6 +12,7 @@ typedef enum tensor_role {
     ROLE_OUTPUT, /* also an embedding that is the output */
     ROLE_VALUE,
     ROLE_FUSED_QKV,
+    ROLE_ATTENTION_OUTPUT,
     ROLE_DOWN,
 } tensor_role;
 
@@ -20,6 +21,11 @@ typedef enum layer_set {
     LAYERS_NONE, /* ends a list of rules */
     LAYERS_ALL,
     LAYERS_MORE_BITS, /* the first and last eighth, and every third between: half of them */
+    LAYERS_FIRST_EIGHTH,
+    LAYERS_FIRST_SIXTEENTH,
+    LAYERS_FIRST_TWO,
+    LAYERS_FIRST_FOUR,
+    LAYERS_GROUPED, /* all, where at least four query heads share keys and values */
 } layer_set;
 
 typedef struct mix_rule {
@@ -28,7 +34,7 @@ typedef struct mix_rule {
     smg_type type;
 } mix_rule;
 
-#define MAX_RULES 4
+#define MAX_RULES 6
 
 struct smg_mix {
     const char *name;
@@ -42,7 +48,43 @@ struct smg_mix {
  * files of Phi-3 that are about were made before and have Q5_K throughout; so have ours. */
 static const smg_mix mixes[] = {
     {.name = "Q4_0", .file_type = 2, .type = SMG_TYPE_Q4_0, .output = SMG_TYPE_Q6_K},
+    {.name = "Q4_1", .file_type = 3, .type = SMG_TYPE_Q4_1, .output = SMG_TYPE_Q6_K},
     {.name = "Q8_0", .file_type = 7, .type = SMG_TYPE_Q8_0, .output = SMG_TYPE_Q8_0},
+    {.name = "Q5_0", .file_type = 8, .type = SMG_TYPE_Q5_0, .output = SMG_TYPE_Q6_K},
+    {.name = "Q5_1", .file_type = 9, .type = SMG_TYPE_Q5_1, .output = SMG_TYPE_Q6_K},
+    {.name = "Q2_K",
+     .file_type = 10,
+     .type = SMG_TYPE_Q2_K,
+     .output = SMG_TYPE_Q6_K,
+     .rules = {{ROLE_VALUE, LAYERS_GROUPED, SMG_TYPE_Q4_K},
+               {ROLE_VALUE, LAYERS_ALL, SMG_TYPE_Q3_K},
+               {ROLE_DOWN, LAYERS_ALL, SMG_TYPE_Q3_K},
+               {ROLE_ATTENTION_OUTPUT, LAYERS_ALL, SMG_TYPE_Q3_K}}},
+    {.name = "Q3_K_S", .file_type = 11, .type = SMG_TYPE_Q3_K, .output = SMG_TYPE_Q6_K},
+    {.name = "Q3_K_M",
+     .file_type = 12,
+     .type = SMG_TYPE_Q3_K,
+     .output = SMG_TYPE_Q6_K,
+     .rules = {{ROLE_VALUE, LAYERS_FIRST_TWO, SMG_TYPE_Q5_K},
+               {ROLE_VALUE, LAYERS_ALL, SMG_TYPE_Q4_K},
+               {ROLE_DOWN, LAYERS_FIRST_SIXTEENTH, SMG_TYPE_Q5_K},
+               {ROLE_DOWN, LAYERS_ALL, SMG_TYPE_Q4_K},
+               {ROLE_ATTENTION_OUTPUT, LAYERS_ALL, SMG_TYPE_Q4_K},
+               {ROLE_FUSED_QKV, LAYERS_ALL, SMG_TYPE_Q4_K}}},
+    {.name = "Q3_K_L",
+     .file_type = 13,
+     .type = SMG_TYPE_Q3_K,
+     .output = SMG_TYPE_Q6_K,
+     .rules = {{ROLE_VALUE, LAYERS_ALL, SMG_TYPE_Q5_K},
+               {ROLE_DOWN, LAYERS_ALL, SMG_TYPE_Q5_K},
+               {ROLE_ATTENTION_OUTPUT, LAYERS_ALL, SMG_TYPE_Q5_K},
+               {ROLE_FUSED_QKV, LAYERS_ALL, SMG_TYPE_Q4_K}}},
+    {.name = "Q4_K_S",
+     .file_type = 14,
+     .type = SMG_TYPE_Q4_K,
+     .output = SMG_TYPE_Q6_K,
+     .rules = {{ROLE_VALUE, LAYERS_FIRST_FOUR, SMG_TYPE_Q5_K},
+               {ROLE_DOWN, LAYERS_FIRST_EIGHTH, SMG_TYPE_Q5_K}}},
     {.name = "Q4_K_M",
      .file_type = 15,
      .type = SMG_TYPE_Q4_K,
@@ -50,6 +92,25 @@ static const smg_mix mixes[] = {
      .rules = {{ROLE_VALUE, LAYERS_MORE_BITS, SMG_TYPE_Q6_K},
                {ROLE_DOWN, LAYERS_MORE_BITS, SMG_TYPE_Q6_K},
                {ROLE_FUSED_QKV, LAYERS_ALL, SMG_TYPE_Q5_K}}},
+    {.name = "Q5_K_S", .file_type = 16, .type = SMG_TYPE_Q5_K, .output = SMG_TYPE_Q6_K},
+    {.name = "Q5_K_M",
+     .file_type = 17,
+     .type = SMG_TYPE_Q5_K,
+     .output = SMG_TYPE_Q6_K,
+     .rules = {{ROLE_VALUE, LAYERS_MORE_BITS, SMG_TYPE_Q6_K},
+               {ROLE_DOWN, LAYERS_MORE_BITS, SMG_TYPE_Q6_K},
+               {ROLE_FUSED_QKV, LAYERS_ALL, SMG_TYPE_Q6_K}}},
+    {.name = "Q6_K", .file_type = 18, .type = SMG_TYPE_Q6_K, .output = SMG_TYPE_Q6_K},
+    {.name = "IQ4_NL",
+     .file_type = 25,
+     .type = SMG_TYPE_IQ4_NL,
+     .output = SMG_TYPE_Q6_K,
+     .rules = {{ROLE_VALUE, LAYERS_GROUPED, SMG_TYPE_Q5_K}, {ROLE_DOWN, LAYERS_FIRST_EIGHTH, SMG_TYPE_Q5_K}}},
+    {.name = "IQ4_XS",
+     .file_type = 30,
+     .type = SMG_TYPE_IQ4_XS,
+     .output = SMG_TYPE_Q6_K,
+     .rules = {{ROLE_VALUE, LAYERS_GROUPED, SMG_TYPE_Q5_K}, {ROLE_DOWN, LAYERS_FIRST_EIGHTH, SMG_TYPE_Q5_K}}},
 };
 
 const smg_mix *smg_mix_find(const char *name)
@@ -73,7 +134,8 @@ uint32_t smg_mix_file_type(const smg_mix *mix)
 
 const char *smg_mix_names(void)
 {
-    return "q4_0, q8_0 and q4_k_m";
+    return "q2_k, q3_k_s, q3_k_m, q3_k_l, q4_0, q4_1, q4_k_s, q4_k_m, q5_0, q5_1, q5_k_s, q5_k_m, q6_k, q8_0, iq4_nl "
+           "and iq4_xs";
 }
 
 /* ---- Roles ---------------------------------------------------------------------------------------------- */
@@ -98,6 +160,7 @@ static tensor_role find_role(const smg_mix_model *model, const char *name, int32
     } endings[] = {
         {".attn_v.weight", ROLE_VALUE},
         {".attn_qkv.weight", ROLE_FUSED_QKV},
+        {".attn_output.weight", ROLE_ATTENTION_OUTPUT},
         {".ffn_down.weight", ROLE_DOWN},
     };
     if (strcmp(name, "output.weight") == 0)
@@ -115,14 +178,24 @@ static tensor_role find_role(const smg_mix_model *model, const char *name, int32
 
 /* ---- Choosing ------------------------------------------------------------------------------------------- */
 
-static bool applies(layer_set which, int32_t layer, int32_t count)
+static bool applies(layer_set which, const smg_mix_model *model, int32_t layer)
 {
-    int32_t eighth = count / 8;
+    const int32_t count = model->layers, eighth = count / 8;
     switch (which) {
     case LAYERS_ALL:
         return true;
     case LAYERS_MORE_BITS:
         return layer < eighth || layer >= 7 * count / 8 || (layer - eighth) % 3 == 2;
+    case LAYERS_FIRST_EIGHTH:
+        return layer < eighth;
+    case LAYERS_FIRST_SIXTEENTH:
+        return layer < count / 16;
+    case LAYERS_FIRST_TWO:
+        return layer < 2;
+    case LAYERS_FIRST_FOUR:
+        return layer < 4;
+    case LAYERS_GROUPED:
+        return model->grouping >= 4;
     default:
         return false;
     }
@@ -132,7 +205,7 @@ static smg_type by_rule(const smg_mix *mix, const smg_mix_model *model, tensor_r
 {
     for (int i = 0; i < MAX_RULES && mix->rules[i].layers != LAYERS_NONE; i++) {
         const mix_rule *rule = &mix->rules[i];
-        if (rule->role == role && applies(rule->layers, layer, model->layers))
+        if (rule->role == role && applies(rule->layers, model, layer))
             return rule->type;
     }
     return mix->type;

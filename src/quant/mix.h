@@ -14,7 +14,8 @@ typedef struct smg_mix smg_mix;
 /* What the rules ask about a model. */
 typedef struct smg_mix_model {
     int32_t layers;
-    bool tied; /* no output.weight: the embedding is the output, and gets what an output gets */
+    int32_t grouping; /* query heads for each head of keys and values */
+    bool tied;        /* no output.weight: the embedding is the output, and gets what an output gets */
 } smg_mix_model;
 
 /* By its name, "q4_k_m", in whatever case; NULL if there is no such mix. */

@@ -81,7 +81,8 @@ static void put_nibble_pairs(uint8_t *qs, const int8_t *q)
 static void put_six_bit_pairs(uint8_t *packed, const smg_super_block *block)
 {
     for (int i = 0; i < 4; i++) {
-        const int low_scale = block->scales[2 * i], high_scale = block->scales[2 * i + 8];
+        const uint8_t low_scale = (uint8_t)block->scales[2 * i],
+                      high_scale = (uint8_t)block->scales[2 * i + 8];
         const int low_min = block->mins[2 * i], high_min = block->mins[2 * i + 8];
         packed[i] = (uint8_t)(low_scale | high_scale >> 4 << 6);
         packed[i + 4] = (uint8_t)(low_min | high_min >> 4 << 6);

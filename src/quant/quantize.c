@@ -70,14 +70,11 @@ static void put_group(smg_search *search, int lane, const float *x, const float 
 static void take_codes(const smg_codes *codes, const int8_t *q, int count, int8_t *ret_codes)
 {
     for (int i = 0; i < count; i++) {
-        int code = q[i * LANES];
-        if (codes->levels != NULL) {
-            int number = 0;
-            while (codes->levels[number] < code)
-                number++;
-            code = number;
-        }
-        ret_codes[i] = (int8_t)code;
+        const int8_t value = q[i * LANES];
+        int8_t number = 0;
+        while (codes->levels != NULL && codes->levels[number] < value)
+            number++;
+        ret_codes[i] = codes->levels != NULL ? number : value;
     }
 }
 
