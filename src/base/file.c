@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -56,6 +57,16 @@ void smg_file_close(smg_file *file)
     /* The mapping was made here; const is for its readers. */
     smg_unmap((void *)(uintptr_t)file->data, file->size);
     *file = (smg_file){0};
+}
+
+void smg_file_forget(const void *data, size_t size)
+{
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), begin = (uintptr_t)data;
+    /* the page that it begins in has been read before; the one that it ends in is still being read */
+    const uintptr_t first = begin / page * page, end = (begin + size) / page * page;
+    if (end > first)
+        (void)madvise((void *)first, end - first,
+                      MADV_DONTNEED); /* advice: nothing is lost if it is not taken */
 }
 
 static smidge_status read_some(int fd, const char *path, char *buffer, size_t room, size_t *ret_count,

@@ -17,6 +17,9 @@ typedef struct smg_file {
  * Errors: SMIDGE_E_IO (cannot open, not a regular file), SMIDGE_E_NOMEM. */
 smidge_status smg_file_open(const char *path, smg_file *ret_file, smidge_error *error) SMG_MUST_CHECK;
 void smg_file_close(smg_file *file);
+/* Part of a mapping that has been read need not stay in memory: whoever goes through a large file from front to back
+ * stays small with it. What is read again comes from the file again. For mappings alone: other memory would be lost. */
+void smg_file_forget(const void *data, size_t size);
 
 /* Reads all of a file or pipe ("-" is standard input), at most `limit` bytes, into a block the caller
  * releases with smg_free; a zero byte follows the text. Errors: SMIDGE_E_IO, SMIDGE_E_INVALID (longer than

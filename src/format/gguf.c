@@ -435,3 +435,9 @@ void smg_gguf_close(smg_gguf *gguf)
         smg_file_close(&gguf->file);
     *gguf = (smg_gguf){0};
 }
+
+void smg_gguf_forget(const smg_gguf *gguf, const void *data, size_t size)
+{
+    if (!gguf->borrowed)
+        smg_file_forget(data, size);
+}

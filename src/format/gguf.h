@@ -85,6 +85,8 @@ smidge_status smg_gguf_open(const char *path, smg_gguf *ret_gguf, smidge_error *
 smidge_status smg_gguf_parse(const void *data, size_t size, const char *name, smg_gguf *ret_gguf,
                              smidge_error *error) SMG_MUST_CHECK;
 void smg_gguf_close(smg_gguf *gguf);
+/* Bytes of tensors that have been read need not stay in memory; they may be read again. */
+void smg_gguf_forget(const smg_gguf *gguf, const void *data, size_t size);
 
 const char *smg_gguf_type_name(smg_gguf_type type);
 /* Bytes of a value of this type; 0 for strings and arrays, whose values say it themselves. */

@@ -54,6 +54,7 @@ static void separate(smg_type plain, int64_t columns, const uint8_t *group, uint
 }
 
 typedef struct copier {
+    const smg_gguf *gguf;
     smg_gguf_writer *writer;
     const smg_repack *options;
     uint8_t *group;
@@ -73,6 +74,7 @@ static smidge_status copy_tensor(copier *copy, const smg_gguf_tensor *tensor, sm
         else if (changes)
             smg_group_interleave(plain, (int64_t)tensor->shape[0], data, copy->group);
         SMG_TRY(smg_gguf_write_data(copy->writer, changes ? copy->group : data, (size_t)size, error));
+        smg_gguf_forget(copy->gguf, data, (size_t)size);
         copy->done += size;
         if (copy->options->progress != NULL)
             copy->options->progress(copy->options->context, copy->done, copy->total);
@@ -111,7 +113,7 @@ smidge_status smg_repack_write(const smg_gguf *gguf, const char *path, const smg
                                smidge_error *error)
 {
     size_t largest = 0;
-    copier copy = {.options = options};
+    copier copy = {.gguf = gguf, .options = options};
     if (survey(gguf, options->plain, &largest, &copy.total) == 0)
         return smg_error_set(error, SMIDGE_E_INVALID, gguf->path,
                              options->plain

@@ -15,6 +15,7 @@
 
 /* Elements of a batch of rows, which all workers share: enough to make starting them cheap. */
 #define BATCH_ELEMENTS (INT64_C(1) << 20)
+#define COPY_BYTES (UINT64_C(1) << 20)
 #define QUANTIZATION_VERSION 2
 
 static const char file_type_key[] = "general.file_type", version_key[] = "general.quantization_version";
@@ -144,8 +145,10 @@ static void quantize_rows(void *context, smg_worker *worker)
     }
 }
 
-static void report(quantizer *job, uint64_t bytes)
+/* So much of a tensor is done with. */
+static void report(quantizer *job, const uint8_t *data, uint64_t bytes)
 {
+    smg_gguf_forget(job->gguf, data, (size_t)bytes);
     job->done += bytes;
     if (job->options->progress != NULL)
         job->options->progress(job->options->context, job->done, job->total);
@@ -161,7 +164,7 @@ static smidge_status quantize_tensor(quantizer *job, smidge_error *error)
 {
     const tensor_plan *plan = &job->plan;
     const size_t row_bytes = (size_t)smg_type_row_bytes(plan->type, (uint64_t)plan->columns);
-    const uint64_t from_bytes = smg_type_row_bytes(plan->tensor->type, (uint64_t)plan->columns);
+    const size_t from_bytes = (size_t)smg_type_row_bytes(plan->tensor->type, (uint64_t)plan->columns);
     const int64_t step = batch_rows(plan->columns);
     for (job->first = 0; job->first < plan->rows; job->first += job->count) {
         job->count = plan->rows - job->first < step ? plan->rows - job->first : step;
@@ -173,15 +176,18 @@ static smidge_status quantize_tensor(quantizer *job, smidge_error *error)
                                  " (the file is damaged, or the model was saved while it diverged)",
                                  plan->name, job->first, job->first + job->count - 1);
         SMG_TRY(smg_gguf_write_data(job->writer, job->batch, (size_t)job->count * row_bytes, error));
-        report(job, from_bytes * (uint64_t)job->count);
+        report(job, plan->tensor->data + (size_t)job->first * from_bytes, from_bytes * (uint64_t)job->count);
     }
     return SMIDGE_OK;
 }
 
 static smidge_status copy_tensor(quantizer *job, const smg_gguf_tensor *tensor, smidge_error *error)
 {
-    SMG_TRY(smg_gguf_write_data(job->writer, tensor->data, (size_t)tensor->bytes, error));
-    report(job, tensor->bytes);
+    for (uint64_t at = 0, size; at < tensor->bytes; at += size) {
+        size = tensor->bytes - at < COPY_BYTES ? tensor->bytes - at : COPY_BYTES;
+        SMG_TRY(smg_gguf_write_data(job->writer, tensor->data + at, (size_t)size, error));
+        report(job, tensor->data + at, size);
+    }
     return SMIDGE_OK;
 }
 
