@@ -3,9 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include <utf8proc.h>
-
 #include "base/alloc.h"
+#include "token/unicode.h"
 
 #define TOTAL_BYTES_MAX 16384
 #define SPELLING_ROOM (SMG_LABEL_BYTES_MAX + 2) /* a space in front; and what has more is no label */
@@ -68,11 +67,9 @@ static smidge_status bad_label(const builder *build, size_t number, const char *
                          build->labels[number], why);
 }
 
-static bool is_space(utf8proc_int32_t character)
+static bool is_control(uint32_t character)
 {
-    utf8proc_category_t category = utf8proc_category(character);
-    return category == UTF8PROC_CATEGORY_ZS || category == UTF8PROC_CATEGORY_ZL ||
-           category == UTF8PROC_CATEGORY_ZP;
+    return character < 0x20 || (character >= 0x7F && character < 0xA0);
 }
 
 static smidge_status check_label(const builder *build, size_t number, size_t *ret_size)
@@ -83,18 +80,17 @@ static smidge_status check_label(const builder *build, size_t number, size_t *re
         return bad_label(build, number, "is empty (give it a name)");
     if (size > SMG_LABEL_BYTES_MAX)
         return bad_label(build, number, "is longer than 256 bytes (shorten it)");
-    utf8proc_int32_t character = 0;
+    uint32_t character = 0;
     for (size_t at = 0; at < size;) {
-        utf8proc_ssize_t step =
-            utf8proc_iterate((const utf8proc_uint8_t *)label + at, (utf8proc_ssize_t)(size - at), &character);
-        if (step <= 0)
+        size_t step = smg_utf8_decode(label + at, size - at, &character);
+        if (character == SMG_UTF8_INVALID)
             return bad_label(build, number, "is not valid UTF-8 (save it as UTF-8)");
-        if (utf8proc_category(character) == UTF8PROC_CATEGORY_CC)
+        if (is_control(character))
             return bad_label(build, number, "holds a control character (take it out)");
-        bool at_end = at == 0 || at + (size_t)step == size;
-        if (at_end && is_space(character))
+        bool at_end = at == 0 || at + step == size;
+        if (at_end && (smg_char_class(character) & SMG_CHAR_SPACE))
             return bad_label(build, number, "begins or ends with white space (take it out)");
-        at += (size_t)step;
+        at += step;
     }
     for (size_t i = 0; i < number; i++) {
         if (strcmp(build->labels[i], label) == 0)

@@ -1,7 +1,11 @@
 #include "token/unicode.h"
 
 #include <stdbool.h>
-#include <utf8proc.h>
+
+/* Tables of a library would be 300 KB for what takes 7, and another version of it would cut other tokens. */
+static const uint32_t class_runs[] = {
+#include "token/char_classes.inc"
+};
 
 static int lead_length(uint8_t lead)
 {
@@ -103,30 +107,14 @@ unsigned smg_char_class(uint32_t codepoint)
         return ascii_class(codepoint);
     if (codepoint > 0x10FFFF)
         return 0;
-    switch (utf8proc_category((utf8proc_int32_t)codepoint)) {
-    case UTF8PROC_CATEGORY_LU:
-    case UTF8PROC_CATEGORY_LL:
-    case UTF8PROC_CATEGORY_LT:
-    case UTF8PROC_CATEGORY_LM:
-    case UTF8PROC_CATEGORY_LO:
-        return SMG_CHAR_LETTER;
-    case UTF8PROC_CATEGORY_ND:
-    case UTF8PROC_CATEGORY_NL:
-    case UTF8PROC_CATEGORY_NO:
-        return SMG_CHAR_NUMBER;
-    case UTF8PROC_CATEGORY_ZS:
-    case UTF8PROC_CATEGORY_ZL:
-    case UTF8PROC_CATEGORY_ZP:
-        return SMG_CHAR_SPACE;
-    case UTF8PROC_CATEGORY_PC:
-    case UTF8PROC_CATEGORY_PD:
-    case UTF8PROC_CATEGORY_PS:
-    case UTF8PROC_CATEGORY_PE:
-    case UTF8PROC_CATEGORY_PI:
-    case UTF8PROC_CATEGORY_PF:
-    case UTF8PROC_CATEGORY_PO:
-        return SMG_CHAR_PUNCT;
-    default:
-        return codepoint == 0x85 ? SMG_CHAR_SPACE : 0; /* NEL: a control character that is White_Space */
+    /* The last run that begins at or before the character. */
+    size_t low = 0, high = sizeof class_runs / sizeof *class_runs;
+    while (high - low > 1) {
+        size_t middle = (low + high) / 2;
+        if (class_runs[middle] >> 4 <= codepoint)
+            low = middle;
+        else
+            high = middle;
     }
+    return class_runs[low] & 15u;
 }
