@@ -123,9 +123,19 @@ static bool parse_number(const cli_flag *flag, const char *text)
     return true;
 }
 
+static bool add_item(cli_list *list, const char *text)
+{
+    if (list->count == sizeof list->items / sizeof *list->items)
+        return false;
+    list->items[list->count++] = text;
+    return true;
+}
+
 static bool set_value(const cli_flag *flag, const char *text)
 {
     switch (flag->kind) {
+    case CLI_LIST:
+        return add_item(flag->target, text);
     case CLI_TEXT:
         *(const char **)flag->target = text;
         return true;
@@ -184,7 +194,9 @@ static int parse_flag(const cli_command *command, const cli_flag *flags, size_t 
     const char *text = equals == NULL ? argv[++*at] : equals + 1;
     if (!set_value(flag, text))
         return cli_misuse(command, argument,
-                          flag->kind == CLI_BYTES ? "needs a size such as 512M or 2G" : "needs a number");
+                          flag->kind == CLI_BYTES  ? "needs a size such as 512M or 2G"
+                          : flag->kind == CLI_LIST ? "is given too often"
+                                                   : "needs a number");
     return -1;
 }
 

@@ -24,9 +24,15 @@ typedef enum cli_kind {
     CLI_DOUBLE,  /* double */
     CLI_BYTES,   /* uint64_t, "512M" */
     CLI_TEXT,    /* const char * */
+    CLI_LIST,    /* cli_list: each time the flag is given adds one */
     CLI_IGNORED, /* accepted for programs that call llama.cpp, and means nothing */
     CLI_IGNORED_VALUE
 } cli_kind;
+
+typedef struct cli_list {
+    const char *items[64];
+    size_t count;
+} cli_list;
 
 typedef struct cli_flag {
     const char *names; /* "-m,--model" */

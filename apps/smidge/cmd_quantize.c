@@ -7,6 +7,8 @@ typedef struct quantize_flags {
     int32_t threads;
     bool requantize;
     bool quiet;
+    const char *imatrix;
+    cli_list tensor_types;
 } quantize_flags;
 
 static void close_file(smidge_file **file)
@@ -23,6 +25,9 @@ static int quantize(const quantize_flags *flags)
                                              .type = flags->files[2],
                                              .threads = flags->threads,
                                              .requantize = flags->requantize,
+                                             .imatrix = flags->imatrix,
+                                             .tensor_types = flags->tensor_types.items,
+                                             .tensor_type_count = flags->tensor_types.count,
                                              .progress = cli_show_progress,
                                              .progress_context = &progress};
     if (smidge_file_open(flags->files[0], &file, &error) != SMIDGE_OK)
@@ -52,6 +57,10 @@ static int run(int argc, char **argv, int64_t started)
     quantize_flags options = {0};
     const cli_flag flags[] = {
         {"-t,--threads", CLI_INT, &options.threads, "N", "threads (default: physical cores)"},
+        {"--imatrix", CLI_TEXT, &options.imatrix, "F",
+         "which errors matter: made by smidge imatrix, or llama.cpp's"},
+        {"--tensor-type", CLI_LIST, &options.tensor_types, "NAME=TYPE",
+         "another type for the tensors whose names hold NAME, or match it ('blk.0.*'); repeatable"},
         {"--allow-requantize", CLI_FLAG, &options.requantize, NULL,
          "also tensors that are quantized already"},
         {"-q,--quiet", CLI_FLAG, &options.quiet, NULL, "say nothing but errors"},
@@ -72,7 +81,7 @@ const cli_command cli_quantize = {
     .summary = "make a model file smaller: fewer bits a weight",
     .details =
         "TYPE is q4_k_m unless given: a good middle. q8_0 where numbers matter, q2_k where memory is short; also q3_k_s,\n"
-        "q3_k_m, q3_k_l, q4_0, q4_1, q4_k_s, q5_0, q5_1, q5_k_s, q5_k_m, q6_k, iq4_nl, iq4_xs. IN is a model in F16, BF16 or\n"
-        "F32. Types of single tensors are those that llama.cpp chooses, and the same bytes come out on every machine.\n",
+        "q3_k_m, q3_k_l, q4_0, q4_1, q4_k_s, q5_0, q5_1, q5_k_s, q5_k_m, q6_k, iq4_nl, iq4_xs, f16, bf16, f32. IN is a model in\n"
+        "F16, BF16 or F32. Types of single tensors are those that llama.cpp chooses, and the same bytes come out on every machine.\n",
     .run = run,
 };

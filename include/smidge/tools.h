@@ -108,12 +108,19 @@ typedef struct smidge_quantize_options {
         requantize; /* 1: tensors that are quantized already, too, which loses more than quantizing once */
     smidge_progress_fn progress; /* NULL: nobody asks */
     void *progress_context;
+    /* An importance matrix, GGUF or .dat: which errors matter. NULL: all alike. */
+    const char *imatrix;
+    /* Types for single tensors, "NAME=TYPE" each, before the mix: NAME is a part of their names or, with `*` in it for any text, the
+     * whole name. The first that applies counts; at most 64. */
+    const char *const *tensor_types;
+    size_t tensor_type_count;
 } smidge_quantize_options;
 
 /* Writes the file's model to `path` with its matrices quantized; norms, biases and the like stay as they are. The types that a mix
  * gives to each tensor are llama.cpp's; the same bytes come out on every machine, with any number of threads. NULL options: defaults.
- * The file appears when it is whole; holds a few MiB a thread. Errors: INVALID (no such type, quantized already, interleaved rows),
- * FORMAT (a weight that is not a finite number), IO, NOMEM. */
+ * The file appears when it is whole; holds a few MiB a thread. Errors: INVALID (no such type, quantized already, interleaved rows, a
+ * NAME that no tensor has, an importance matrix of another model), FORMAT (a weight that is not a finite number, or too large; a damaged
+ * importance matrix), IO, NOMEM. */
 SMIDGE_API smidge_status smidge_file_quantize(const smidge_file *file, const char *path,
                                               const smidge_quantize_options *options, smidge_error *error)
     SMIDGE_MUST_CHECK;

@@ -19,6 +19,8 @@
 #include "smidge/tools.h"
 #include "token/tokenizer.h"
 
+enum { MAX_TYPE_CHOICES = 64 };
+
 struct smidge_file {
     smg_gguf gguf;
     smg_tokenizer *tokenizer; /* built when first asked for */
@@ -151,22 +153,54 @@ smidge_status smidge_file_repack(const smidge_file *file, const char *path,
 
 /* ---- Quantizing --------------------------------------------------------------------------------------- */
 
+/* What the options say in words. */
+typedef struct quantize_wishes {
+    smg_quantize quantize;
+    smg_type_choice choices[MAX_TYPE_CHOICES];
+    smg_imatrix *imatrix;
+} quantize_wishes;
+
+static void wishes_done(quantize_wishes *wishes)
+{
+    smg_imatrix_close(wishes->imatrix);
+}
+
+static smidge_status read_wishes(const smidge_quantize_options *options, quantize_wishes *wishes,
+                                 smidge_error *error)
+{
+    const char *type = options->type != NULL ? options->type : "q4_k_m";
+    wishes->quantize = (smg_quantize){.mix = smg_mix_find(type),
+                                      .threads = options->threads > 0 ? options->threads : smg_thread_cores(),
+                                      .requantize = options->requantize != 0,
+                                      .imatrix_name = options->imatrix,
+                                      .choices = wishes->choices,
+                                      .choice_count = options->tensor_type_count,
+                                      .progress = options->progress,
+                                      .context = options->progress_context};
+    if (wishes->quantize.mix == NULL)
+        return smg_error_set(error, SMIDGE_E_INVALID, type, "is not a type (%s are)", smg_mix_names());
+    if (options->tensor_type_count > MAX_TYPE_CHOICES)
+        return smg_error_set(error, SMIDGE_E_INVALID, "types of tensors",
+                             "are %zu, and %d are the most (use patterns)", options->tensor_type_count,
+                             MAX_TYPE_CHOICES);
+    for (size_t i = 0; i < options->tensor_type_count; i++)
+        SMG_TRY(smg_type_choice_parse(options->tensor_types[i], &wishes->choices[i], error));
+    if (options->imatrix != NULL)
+        SMG_TRY(smg_imatrix_open(options->imatrix, &wishes->imatrix, error));
+    wishes->quantize.imatrix = wishes->imatrix;
+    return SMIDGE_OK;
+}
+
 smidge_status smidge_file_quantize(const smidge_file *file, const char *path,
                                    const smidge_quantize_options *options, smidge_error *error)
 {
     smidge_quantize_options chosen = {.size = sizeof chosen};
     SMG_TRY(smg_options_read(&chosen, sizeof chosen, options, "quantize options", error));
-    const char *type = chosen.type != NULL ? chosen.type : "q4_k_m";
-    const smg_quantize quantize = {.mix = smg_mix_find(type),
-                                   .threads = chosen.threads > 0 ? chosen.threads : smg_thread_cores(),
-                                   .requantize = chosen.requantize != 0,
-                                   .progress = chosen.progress,
-                                   .context = chosen.progress_context};
-    if (quantize.mix == NULL)
-        return smg_describe_refusal(smg_error_set(error, SMIDGE_E_INVALID, type, "is not a type (%s are)",
-                                                  smg_mix_names()),
-                                    error);
-    return smg_describe_refusal(smg_quantize_write(&file->gguf, path, &quantize, error), error);
+    SMG_CLEANUP(wishes_done) quantize_wishes wishes = {0};
+    smidge_status status = read_wishes(&chosen, &wishes, error);
+    if (status == SMIDGE_OK)
+        status = smg_quantize_write(&file->gguf, path, &wishes.quantize, error);
+    return smg_describe_refusal(status, error);
 }
 
 /* ---- Describing --------------------------------------------------------------------------------------- */

@@ -22,6 +22,8 @@ typedef enum layer_set {
     LAYERS_ALL,
     LAYERS_MORE_BITS, /* the first and last eighth, and every third between: half of them */
     LAYERS_FIRST_EIGHTH,
+    LAYERS_FIRST_EIGHTH_PLAIN,    /* unless there is an importance matrix */
+    LAYERS_FIRST_EIGHTH_WEIGHTED, /* only if there is one */
     LAYERS_FIRST_SIXTEENTH,
     LAYERS_FIRST_TWO,
     LAYERS_FIRST_FOUR,
@@ -47,10 +49,18 @@ struct smg_mix {
 /* The newest versions of llama.cpp treat attn_qkv as attn_v: half of them get Q6_K in Q4_K_M, the others Q4_K. The
  * files of Phi-3 that are about were made before and have Q5_K throughout; so have ours. */
 static const smg_mix mixes[] = {
-    {.name = "Q4_0", .file_type = 2, .type = SMG_TYPE_Q4_0, .output = SMG_TYPE_Q6_K},
+    {.name = "Q4_0",
+     .file_type = 2,
+     .type = SMG_TYPE_Q4_0,
+     .output = SMG_TYPE_Q6_K,
+     .rules = {{ROLE_DOWN, LAYERS_FIRST_EIGHTH_WEIGHTED, SMG_TYPE_Q4_1}}},
     {.name = "Q4_1", .file_type = 3, .type = SMG_TYPE_Q4_1, .output = SMG_TYPE_Q6_K},
     {.name = "Q8_0", .file_type = 7, .type = SMG_TYPE_Q8_0, .output = SMG_TYPE_Q8_0},
-    {.name = "Q5_0", .file_type = 8, .type = SMG_TYPE_Q5_0, .output = SMG_TYPE_Q6_K},
+    {.name = "Q5_0",
+     .file_type = 8,
+     .type = SMG_TYPE_Q5_0,
+     .output = SMG_TYPE_Q6_K,
+     .rules = {{ROLE_DOWN, LAYERS_FIRST_EIGHTH_WEIGHTED, SMG_TYPE_Q5_1}}},
     {.name = "Q5_1", .file_type = 9, .type = SMG_TYPE_Q5_1, .output = SMG_TYPE_Q6_K},
     {.name = "Q2_K",
      .file_type = 10,
@@ -105,12 +115,17 @@ static const smg_mix mixes[] = {
      .file_type = 25,
      .type = SMG_TYPE_IQ4_NL,
      .output = SMG_TYPE_Q6_K,
-     .rules = {{ROLE_VALUE, LAYERS_GROUPED, SMG_TYPE_Q5_K}, {ROLE_DOWN, LAYERS_FIRST_EIGHTH, SMG_TYPE_Q5_K}}},
+     .rules = {{ROLE_VALUE, LAYERS_GROUPED, SMG_TYPE_Q5_K},
+               {ROLE_DOWN, LAYERS_FIRST_EIGHTH_PLAIN, SMG_TYPE_Q5_K}}},
     {.name = "IQ4_XS",
      .file_type = 30,
      .type = SMG_TYPE_IQ4_XS,
      .output = SMG_TYPE_Q6_K,
-     .rules = {{ROLE_VALUE, LAYERS_GROUPED, SMG_TYPE_Q5_K}, {ROLE_DOWN, LAYERS_FIRST_EIGHTH, SMG_TYPE_Q5_K}}},
+     .rules = {{ROLE_VALUE, LAYERS_GROUPED, SMG_TYPE_Q5_K},
+               {ROLE_DOWN, LAYERS_FIRST_EIGHTH_PLAIN, SMG_TYPE_Q5_K}}},
+    {.name = "F32", .file_type = 0, .type = SMG_TYPE_F32, .output = SMG_TYPE_F32},
+    {.name = "F16", .file_type = 1, .type = SMG_TYPE_F16, .output = SMG_TYPE_F16},
+    {.name = "BF16", .file_type = 32, .type = SMG_TYPE_BF16, .output = SMG_TYPE_BF16},
 };
 
 const smg_mix *smg_mix_find(const char *name)
@@ -134,8 +149,8 @@ uint32_t smg_mix_file_type(const smg_mix *mix)
 
 const char *smg_mix_names(void)
 {
-    return "q2_k, q3_k_s, q3_k_m, q3_k_l, q4_0, q4_1, q4_k_s, q4_k_m, q5_0, q5_1, q5_k_s, q5_k_m, q6_k, q8_0, iq4_nl "
-           "and iq4_xs";
+    return "q2_k, q3_k_s, q3_k_m, q3_k_l, q4_0, q4_1, q4_k_s, q4_k_m, q5_0, q5_1, q5_k_s, q5_k_m, q6_k, q8_0, iq4_nl, "
+           "iq4_xs, f16, bf16 and f32";
 }
 
 /* ---- Roles ---------------------------------------------------------------------------------------------- */
@@ -188,6 +203,10 @@ static bool applies(layer_set which, const smg_mix_model *model, int32_t layer)
         return layer < eighth || layer >= 7 * count / 8 || (layer - eighth) % 3 == 2;
     case LAYERS_FIRST_EIGHTH:
         return layer < eighth;
+    case LAYERS_FIRST_EIGHTH_PLAIN:
+        return layer < eighth && !model->weighted;
+    case LAYERS_FIRST_EIGHTH_WEIGHTED:
+        return layer < eighth && model->weighted;
     case LAYERS_FIRST_SIXTEENTH:
         return layer < count / 16;
     case LAYERS_FIRST_TWO:

@@ -16,6 +16,7 @@ typedef struct smg_mix_model {
     int32_t layers;
     int32_t grouping; /* query heads for each head of keys and values */
     bool tied;        /* no output.weight: the embedding is the output, and gets what an output gets */
+    bool weighted;    /* quantized with an importance matrix */
 } smg_mix_model;
 
 /* By its name, "q4_k_m", in whatever case; NULL if there is no such mix. */

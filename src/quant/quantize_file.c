@@ -1,20 +1,14 @@
 #include "quant/quantize_file.h"
 
 #include <inttypes.h>
-#include <math.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-#include "base/alloc.h"
-#include "base/thread.h"
-#include "cpu/cpu.h"
 #include "format/gguf_write.h"
 #include "quant/dequantize.h"
-#include "quant/quantize.h"
+#include "quant/tensor_maker.h"
 
-/* Elements of a batch of rows, which all workers share: enough to make starting them cheap. */
-#define BATCH_ELEMENTS (INT64_C(1) << 20)
 #define COPY_BYTES (UINT64_C(1) << 20)
 #define QUANTIZATION_VERSION 2
 
@@ -26,24 +20,92 @@ typedef struct tensor_plan {
     const smg_gguf_tensor *tensor;
     smg_type type;
     int64_t columns, rows;
+    int choice; /* the one that applies; -1: none */
+    const float *importance;
+    int64_t importance_columns;
 } tensor_plan;
 
 typedef struct quantizer {
     const smg_gguf *gguf;
     const smg_quantize *options;
     smg_mix_model model;
-    smg_kernels kernels;
     smg_gguf_writer *writer;
-    smg_pool *pool;
-    float *floats;   /* [threads][longest row] */
-    uint8_t *batch;  /* quantized rows */
+    smg_tensor_maker *maker;
     int64_t longest; /* row, in elements */
+    size_t weighted; /* tensors that the importance matrix knows */
     uint64_t done, total;
-    /* The batch at hand: */
-    tensor_plan plan;
-    int64_t first, count;
-    atomic_bool not_finite;
+    tensor_plan plan; /* of the tensor at hand */
 } quantizer;
+
+/* ---- Choices -------------------------------------------------------------------------------------------- */
+
+static bool type_of_name(const char *name, smg_type *ret_type)
+{
+    for (uint32_t type = 0; type < SMG_TYPE_COUNT; type++) {
+        const smg_type_info *info = smg_type_describe(type);
+        if (info != NULL && !smg_type_is_interleaved(type) && strcasecmp(info->name, name) == 0) {
+            *ret_type = (smg_type)type;
+            return true;
+        }
+    }
+    return false;
+}
+
+smidge_status smg_type_choice_parse(const char *text, smg_type_choice *ret_choice, smidge_error *error)
+{
+    const char *equals = strrchr(text, '=');
+    smg_type_choice choice;
+    if (equals == NULL || equals == text || (size_t)(equals - text) >= sizeof choice.pattern)
+        return smg_error_set(error, SMIDGE_E_INVALID, text,
+                             "is not NAME=TYPE (for example ffn_down=q6_k, or 'blk.0.*=q8_0')");
+    snprintf(choice.pattern, sizeof choice.pattern, "%.*s", (int)(equals - text), text);
+    if (!type_of_name(equals + 1, &choice.type))
+        return smg_error_set(
+            error, SMIDGE_E_INVALID, text,
+            "names no type of a tensor (such are f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, "
+            "q3_k, q4_k, q5_k, q6_k, iq4_nl and iq4_xs)");
+    *ret_choice = choice;
+    return SMIDGE_OK;
+}
+
+/* `*` stands for any text. (fnmatch(3) brings 29 KB along.) */
+static bool matches_whole(const char *pattern, const char *name)
+{
+    const char *star = NULL, *tried = NULL;
+    while (*name != '\0') {
+        if (*pattern == '*') {
+            star = pattern++;
+            tried = name;
+        } else if (*pattern == *name) {
+            pattern++;
+            name++;
+        } else if (star != NULL) { /* the star takes one character more */
+            pattern = star + 1;
+            name = ++tried;
+        } else {
+            return false;
+        }
+    }
+    while (*pattern == '*')
+        pattern++;
+    return *pattern == '\0';
+}
+
+static bool matches(const smg_type_choice *choice, const char *name)
+{
+    if (strchr(choice->pattern, '*') != NULL)
+        return matches_whole(choice->pattern, name);
+    return strstr(name, choice->pattern) != NULL;
+}
+
+static int find_choice(const smg_quantize *options, const char *name)
+{
+    for (size_t i = 0; i < options->choice_count; i++) {
+        if (matches(&options->choices[i], name))
+            return (int)i;
+    }
+    return -1;
+}
 
 /* ---- Planning ------------------------------------------------------------------------------------------- */
 
@@ -58,12 +120,20 @@ static void plan_of(const quantizer *job, uint64_t number, tensor_plan *ret_plan
     *ret_plan = (tensor_plan){.tensor = tensor,
                               .type = tensor->type,
                               .columns = (int64_t)tensor->shape[0],
-                              .rows = 1};
+                              .rows = 1,
+                              .choice = -1};
     snprintf(ret_plan->name, sizeof ret_plan->name, "%.*s", (int)tensor->name.size, tensor->name.data);
     for (uint32_t i = 1; i < tensor->dims; i++)
         ret_plan->rows *= (int64_t)tensor->shape[i];
-    if (smg_mix_quantizes(ret_plan->name, tensor->dims))
-        ret_plan->type = smg_mix_choose(job->options->mix, &job->model, ret_plan->name, tensor->shape[0]);
+    if (!smg_mix_quantizes(ret_plan->name, tensor->dims))
+        return;
+    ret_plan->choice = find_choice(job->options, ret_plan->name);
+    ret_plan->type = ret_plan->choice >= 0
+                         ? job->options->choices[ret_plan->choice].type
+                         : smg_mix_choose(job->options->mix, &job->model, ret_plan->name, tensor->shape[0]);
+    if (job->options->imatrix != NULL)
+        ret_plan->importance =
+            smg_imatrix_find(job->options->imatrix, ret_plan->name, &ret_plan->importance_columns);
 }
 
 static uint32_t number_key(const smg_gguf *gguf, const char *ending)
@@ -89,60 +159,70 @@ static smg_mix_model model_of(const smg_gguf *gguf)
     return model;
 }
 
+static smidge_status check_plan(const quantizer *job, const tensor_plan *plan, smidge_error *error)
+{
+    const char *path = job->gguf->path;
+    const char *type = smg_type_describe(plan->type)->name;
+    if (smg_type_is_interleaved(plan->tensor->type))
+        return smg_error_set(error, SMIDGE_E_INVALID, path,
+                             "has interleaved rows (smidge repack --plain first)");
+    if (plan->choice >= 0 && smg_type_row_bytes(plan->type, (uint64_t)plan->columns) == 0)
+        return smg_error_set(error, SMIDGE_E_INVALID, path,
+                             "%s has rows of %" PRId64
+                             ", which are not whole blocks of %s (choose another type)",
+                             plan->name, plan->columns, type);
+    if (plan->importance != NULL && plan->importance_columns != plan->columns)
+        return smg_error_set(error, SMIDGE_E_INVALID, job->options->imatrix_name,
+                             "has %" PRId64 " numbers for %s, which has rows of %" PRId64
+                             " (it belongs to another model)",
+                             plan->importance_columns, plan->name, plan->columns);
+    /* going back to floats loses nothing more */
+    if (plan->type != plan->tensor->type && !is_float(plan->type) && !is_float(plan->tensor->type) &&
+        !job->options->requantize)
+        return smg_error_set(
+            error, SMIDGE_E_INVALID, path,
+            "%s is %s already, and quantizing it again loses more (take the file in F16, BF16 or "
+            "F32, or allow it: --allow-requantize)",
+            plan->name, smg_type_describe(plan->tensor->type)->name);
+    return SMIDGE_OK;
+}
+
 /* Looks at all tensors before anything is written. */
 static smidge_status survey(quantizer *job, smidge_error *error)
 {
+    const smg_quantize *options = job->options;
+    uint64_t used = 0; /* a bit for each choice */
     for (uint64_t i = 0; i < job->gguf->tensor_count; i++) {
         tensor_plan plan;
         plan_of(job, i, &plan);
+        SMG_TRY(check_plan(job, &plan, error));
         job->total += plan.tensor->bytes;
-        if (smg_type_is_interleaved(plan.tensor->type))
-            return smg_error_set(error, SMIDGE_E_INVALID, job->gguf->path,
-                                 "has interleaved rows (smidge repack --plain first)");
-        if (plan.type == plan.tensor->type)
-            continue;
-        if (!is_float(plan.tensor->type) && !job->options->requantize)
-            return smg_error_set(
-                error, SMIDGE_E_INVALID, job->gguf->path,
-                "%s is %s already, and quantizing it again loses more (take the file in F16, BF16 or "
-                "F32, or allow it: --allow-requantize)",
-                plan.name, smg_type_describe(plan.tensor->type)->name);
-        if (plan.columns > job->longest)
+        job->weighted += plan.importance != NULL;
+        if (plan.choice >= 0)
+            used |= UINT64_C(1) << plan.choice;
+        if (plan.type != plan.tensor->type && plan.columns > job->longest)
             job->longest = plan.columns;
     }
+    for (size_t i = 0; i < options->choice_count; i++) {
+        if ((used >> i & 1) == 0)
+            return smg_error_set(
+                error, SMIDGE_E_INVALID, options->choices[i].pattern,
+                "is no matrix of this model, or an earlier choice has them all (smidge inspect lists them)");
+    }
+    if (options->imatrix != NULL && job->weighted == 0)
+        return smg_error_set(error, SMIDGE_E_INVALID, options->imatrix_name,
+                             "knows none of this model's tensors (it belongs to another model)");
     return SMIDGE_OK;
 }
 
 /* ---- Tensors -------------------------------------------------------------------------------------------- */
 
-static bool all_finite(const float *x, int64_t n)
+static void read_row(const void *context, int64_t row, float *ret_row)
 {
-    float sum = 0; /* of differences that are 0, or not a number */
-    for (int64_t i = 0; i < n; i++)
-        sum += x[i] - x[i];
-    return sum == 0;
-}
-
-static void quantize_rows(void *context, smg_worker *worker)
-{
-    quantizer *job = context;
-    const tensor_plan *plan = &job->plan;
+    const tensor_plan *plan = &((const quantizer *)context)->plan;
     const smg_gguf_tensor *tensor = plan->tensor;
-    const size_t from_bytes = (size_t)smg_type_row_bytes(tensor->type, (uint64_t)plan->columns);
-    const size_t to_bytes = (size_t)smg_type_row_bytes(plan->type, (uint64_t)plan->columns);
-    float *x = job->floats + worker->index * job->longest;
-    int64_t begin, end;
-    while (smg_worker_next(worker, job->count, 1, &begin, &end)) {
-        for (int64_t row = begin; row < end; row++) {
-            smg_dequantize_row(tensor->type, tensor->data + (size_t)(job->first + row) * from_bytes, x,
-                               plan->columns);
-            if (!all_finite(x, plan->columns))
-                atomic_store(&job->not_finite, true);
-            else
-                smg_quantize_row(&job->kernels, plan->type, x, NULL, plan->columns,
-                                 job->batch + (size_t)row * to_bytes);
-        }
-    }
+    const size_t bytes = (size_t)smg_type_row_bytes(tensor->type, (uint64_t)plan->columns);
+    smg_dequantize_row(tensor->type, tensor->data + (size_t)row * bytes, ret_row, plan->columns);
 }
 
 /* So much of a tensor is done with. */
@@ -154,31 +234,28 @@ static void report(quantizer *job, const uint8_t *data, uint64_t bytes)
         job->options->progress(job->options->context, job->done, job->total);
 }
 
-static int64_t batch_rows(int64_t columns)
+static void rows_done(void *context, int64_t first, int64_t count)
 {
-    return columns < BATCH_ELEMENTS ? BATCH_ELEMENTS / columns : 1;
+    quantizer *job = context;
+    const smg_gguf_tensor *tensor = job->plan.tensor;
+    const size_t bytes = (size_t)smg_type_row_bytes(tensor->type, (uint64_t)job->plan.columns);
+    report(job, tensor->data + (size_t)first * bytes, bytes * (uint64_t)count);
 }
 
 /* The tensor of job->plan. */
 static smidge_status quantize_tensor(quantizer *job, smidge_error *error)
 {
     const tensor_plan *plan = &job->plan;
-    const size_t row_bytes = (size_t)smg_type_row_bytes(plan->type, (uint64_t)plan->columns);
-    const size_t from_bytes = (size_t)smg_type_row_bytes(plan->tensor->type, (uint64_t)plan->columns);
-    const int64_t step = batch_rows(plan->columns);
-    for (job->first = 0; job->first < plan->rows; job->first += job->count) {
-        job->count = plan->rows - job->first < step ? plan->rows - job->first : step;
-        SMG_TRY(smg_pool_run(job->pool, quantize_rows, job, NULL));
-        if (atomic_load(&job->not_finite))
-            return smg_error_set(error, SMIDGE_E_FORMAT, job->gguf->path,
-                                 "%s has a weight that is not a finite number, in rows %" PRId64
-                                 " to %" PRId64
-                                 " (the file is damaged, or the model was saved while it diverged)",
-                                 plan->name, job->first, job->first + job->count - 1);
-        SMG_TRY(smg_gguf_write_data(job->writer, job->batch, (size_t)job->count * row_bytes, error));
-        report(job, plan->tensor->data + (size_t)job->first * from_bytes, from_bytes * (uint64_t)job->count);
-    }
-    return SMIDGE_OK;
+    const smg_tensor_rows rows = {.file = job->gguf->path,
+                                  .name = plan->name,
+                                  .type = plan->type,
+                                  .columns = plan->columns,
+                                  .rows = plan->rows,
+                                  .importance = plan->importance,
+                                  .read = read_row,
+                                  .done = rows_done,
+                                  .context = job};
+    return smg_tensor_make(job->maker, &rows, job->writer, error);
 }
 
 static smidge_status copy_tensor(quantizer *job, const smg_gguf_tensor *tensor, smidge_error *error)
@@ -193,6 +270,29 @@ static smidge_status copy_tensor(quantizer *job, const smg_gguf_tensor *tensor, 
 
 /* ---- The file ------------------------------------------------------------------------------------------- */
 
+/* What importance the file was made with, under llama.cpp's names. */
+static smidge_status write_origin(quantizer *job, smidge_error *error)
+{
+    static const char prefix[] = "quantize.imatrix.";
+    const smg_imatrix *imatrix = job->options->imatrix;
+    const char *slash = strrchr(job->options->imatrix_name, '/');
+    const char *file = slash != NULL ? slash + 1 : job->options->imatrix_name;
+    const char *dataset = smg_imatrix_dataset(imatrix);
+    for (uint64_t i = 0; i < job->gguf->key_count; i++) {
+        const smg_text name = job->gguf->keys[i].name;
+        if (name.size >= sizeof prefix - 1 && memcmp(name.data, prefix, sizeof prefix - 1) == 0)
+            return SMIDGE_OK; /* it was once before: then that record stays */
+    }
+    SMG_TRY(smg_gguf_write_text(job->writer, "quantize.imatrix.file", (smg_text){file, strlen(file)}, error));
+    if (dataset[0] != '\0')
+        SMG_TRY(smg_gguf_write_text(job->writer, "quantize.imatrix.dataset",
+                                    (smg_text){dataset, strlen(dataset)}, error));
+    SMG_TRY(smg_gguf_write_u32(job->writer, "quantize.imatrix.entries_count",
+                               (uint32_t)smg_imatrix_count(imatrix), error));
+    return smg_gguf_write_u32(job->writer, "quantize.imatrix.chunks_count", smg_imatrix_chunks(imatrix),
+                              error);
+}
+
 static smidge_status write_lists(quantizer *job, smidge_error *error)
 {
     const smg_gguf *gguf = job->gguf;
@@ -201,6 +301,8 @@ static smidge_status write_lists(quantizer *job, smidge_error *error)
         if (key != smg_gguf_find(gguf, file_type_key) && key != smg_gguf_find(gguf, version_key))
             SMG_TRY(smg_gguf_write_key(job->writer, key, error));
     }
+    if (job->options->imatrix != NULL)
+        SMG_TRY(write_origin(job, error));
     SMG_TRY(smg_gguf_write_u32(job->writer, file_type_key, smg_mix_file_type(job->options->mix), error));
     SMG_TRY(smg_gguf_write_u32(job->writer, version_key, QUANTIZATION_VERSION, error));
     for (uint64_t i = 0; i < gguf->tensor_count; i++) {
@@ -227,33 +329,17 @@ static smidge_status write_tensors(quantizer *job, smidge_error *error)
 static void close_job(quantizer *job)
 {
     smg_gguf_write_close(job->writer);
-    smg_pool_free(job->pool);
-    smg_free(job->floats);
-    smg_free(job->batch);
-}
-
-static smidge_status prepare(quantizer *job, const char *path, smidge_error *error)
-{
-    const size_t floats = (size_t)job->longest * (size_t)job->options->threads * sizeof(float);
-    const int64_t batch = batch_rows(job->longest > 0 ? job->longest : 1) * job->longest;
-    /* no type takes more than F32; a batch of shorter rows is no larger */
-    const size_t bytes = (size_t)(batch > BATCH_ELEMENTS ? batch : BATCH_ELEMENTS) * sizeof(float);
-    job->floats = smg_alloc(floats + 1);
-    job->batch = smg_alloc(bytes);
-    if (job->floats == NULL || job->batch == NULL)
-        return smg_error_no_memory(error, job->gguf->path, floats + bytes);
-    SMG_TRY(smg_pool_new(job->options->threads, &job->pool, error));
-    SMG_TRY(smg_pool_acquire(job->pool, NULL));
-    return smg_gguf_write_open(path, &job->writer, error);
+    smg_tensor_maker_free(job->maker);
 }
 
 smidge_status smg_quantize_write(const smg_gguf *gguf, const char *path, const smg_quantize *options,
                                  smidge_error *error)
 {
     SMG_CLEANUP(close_job) quantizer job = {.gguf = gguf, .options = options, .model = model_of(gguf)};
-    smg_kernels_init(&job.kernels, smg_cpu_mask());
+    job.model.weighted = options->imatrix != NULL;
     SMG_TRY(survey(&job, error));
-    SMG_TRY(prepare(&job, path, error));
+    SMG_TRY(smg_tensor_maker_new(options->threads, job.longest, &job.maker, error));
+    SMG_TRY(smg_gguf_write_open(path, &job.writer, error));
     SMG_TRY(write_lists(&job, error));
     SMG_TRY(write_tensors(&job, error));
     return smg_gguf_write_finish(job.writer, error);
