@@ -123,6 +123,24 @@ static void test_plain_mixes(void **state)
     assert_int_equal(choose("q8_0", &tied, "token_embd.weight", 2048), SMG_TYPE_Q8_0);
 }
 
+/* With an importance matrix the first down projections of small blocks get a minimum, and IQ4's need no more bits. */
+static void test_mixes_with_importance(void **state)
+{
+    (void)state;
+    const smg_mix_model plain = {.layers = 16}, weighted = {.layers = 16, .weighted = true};
+    for (int layer = 0; layer < 16; layer++) {
+        const bool first = layer < 2;
+        assert_int_equal(choose_layer("q4_0", &plain, layer, "ffn_down", 8192), SMG_TYPE_Q4_0);
+        assert_int_equal(choose_layer("q4_0", &weighted, layer, "ffn_down", 8192),
+                         first ? SMG_TYPE_Q4_1 : SMG_TYPE_Q4_0);
+        assert_int_equal(choose_layer("q5_0", &weighted, layer, "ffn_down", 8192),
+                         first ? SMG_TYPE_Q5_1 : SMG_TYPE_Q5_0);
+        assert_int_equal(choose_layer("iq4_xs", &plain, layer, "ffn_down", 8192),
+                         first ? SMG_TYPE_Q5_K : SMG_TYPE_IQ4_XS);
+        assert_int_equal(choose_layer("iq4_xs", &weighted, layer, "ffn_down", 8192), SMG_TYPE_IQ4_XS);
+    }
+}
+
 /* ---- Real files ----------------------------------------------------------------------------------------- */
 
 static void test_a_file_that_llama_cpp_made(void **state)
@@ -159,6 +177,7 @@ int main(void)
         cmocka_unit_test(test_phi3_as_q4_k_m),
         cmocka_unit_test(test_rows_that_blocks_do_not_divide),
         cmocka_unit_test(test_plain_mixes),
+        cmocka_unit_test(test_mixes_with_importance),
         cmocka_unit_test(test_a_file_that_llama_cpp_made),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

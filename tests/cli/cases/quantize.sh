@@ -45,6 +45,24 @@ smidge repack -m small.gguf -o packed.gguf -q
 smidge quantize packed.gguf again.gguf
 expect_status 1
 expect_one_error 'has interleaved rows \(smidge repack --plain first\)'
+# types of one's own, the first that applies counts; and floats lose nothing more
+smidge quantize "$MODEL" own.gguf q4_0 --allow-requantize -q --tensor-type attn_v=q8_0 --tensor-type='blk.0.*=f16'
+expect_status 0
+smidge inspect own.gguf
+expect_out_match 'F16 6 tensors'
+smidge quantize "$MODEL" own.gguf q4_0 --allow-requantize --tensor-type attn_w=q8_0
+expect_status 1
+expect_one_error 'attn_w: is no matrix of this model'
+smidge quantize "$MODEL" own.gguf q4_0 --allow-requantize --tensor-type attn_q=q4_k
+expect_status 1
+expect_one_error 'blk.0.attn_q.weight has rows of 576, which are not whole blocks of Q4_K'
+smidge quantize "$MODEL" own.gguf q4_0 --allow-requantize --imatrix "$MODEL"
+expect_status 1
+expect_one_error 'holds no importance matrix'
+smidge quantize "$MODEL" own.gguf bf16 -q
+expect_status 0
+smidge inspect own.gguf
+expect_out_match 'BF16'
 smidge quantize "$MODEL" small.gguf q4_k
 expect_status 1
 expect_one_error 'q4_k: is not a type'
