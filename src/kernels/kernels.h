@@ -88,9 +88,11 @@ typedef struct smg_kernels {
     smg_matmul_fn matmul[SMG_TYPE_COUNT];    /* NULL where the type holds no weights */
     smg_quantize_fn quantize[SMG_ACT_COUNT]; /* NULL for F32 */
     /* of these three all paths give the same bits */
+    smg_search_load_fn search_load;
     smg_search_scale_fn search_scale;
     smg_search_min_fn search_min;
     smg_search_error_fn search_error;
+    smg_search_sums_fn search_sums;
     smg_kv_store_fn kv_store[SMG_KV_COUNT];
     smg_attention_scores_fn attention_scores[SMG_KV_COUNT];
     smg_attention_mix_fn attention_mix[SMG_KV_COUNT];

@@ -53,10 +53,12 @@ void smg_pack_small(smg_type type, const smg_small_block *block, void *ret_bytes
 /* The two low bits of each element: each 32 bytes hold 128 elements, 32 to a bit pair. */
 static void put_bit_pairs(uint8_t *qs, const int8_t *q, int zero)
 {
-    memset(qs, 0, SMG_QK_K / 4);
-    for (int i = 0; i < SMG_QK_K; i++) {
-        uint8_t *byte = &qs[i / 128 * 32 + i % 32];
-        *byte = (uint8_t)(*byte | ((q[i] + zero) & 3) << (i % 128 / 32 * 2));
+    for (int half = 0; half < 2; half++) {
+        const int8_t *from = q + half * 128;
+        for (int i = 0; i < 32; i++)
+            qs[half * 32 + i] =
+                (uint8_t)(((from[i] + zero) & 3) | ((from[i + 32] + zero) & 3) << 2 |
+                          ((from[i + 64] + zero) & 3) << 4 | ((from[i + 96] + zero) & 3) << 6);
     }
 }
 
@@ -64,17 +66,17 @@ static void put_bit_pairs(uint8_t *qs, const int8_t *q, int zero)
 static void put_bit_plane(uint8_t *plane, const int8_t *q, int zero, int bit)
 {
     memset(plane, 0, SMG_QK_K / 8);
-    for (int i = 0; i < SMG_QK_K; i++)
-        plane[i % 32] = (uint8_t)(plane[i % 32] | ((q[i] + zero) >> bit & 1) << (i / 32));
+    for (int chunk = 0; chunk < 8; chunk++)
+        for (int i = 0; i < 32; i++)
+            plane[i] = (uint8_t)(plane[i] | ((q[chunk * 32 + i] + zero) >> bit & 1) << chunk);
 }
 
 /* The four low bits: each 32 bytes hold 64 elements, low nibbles first. */
 static void put_nibble_pairs(uint8_t *qs, const int8_t *q)
 {
-    for (int i = 0; i < SMG_QK_K / 2; i++) {
-        const int8_t *low = q + i / 32 * 64 + i % 32;
-        qs[i] = (uint8_t)((low[0] & 15) | (low[32] & 15) << 4);
-    }
+    for (int chunk = 0; chunk < 4; chunk++, q += 64)
+        for (int i = 0; i < 32; i++)
+            qs[chunk * 32 + i] = (uint8_t)((q[i] & 15) | (q[i + 32] & 15) << 4);
 }
 
 /* 8 scales and 8 minimums of six bits to 12 bytes. */
@@ -134,11 +136,13 @@ static void pack_q6_k(const smg_super_block *block, void *ret_bytes)
 {
     smg_block_q6_k b = {.d = smg_half_from_float(block->d)};
     memcpy(b.scales, block->scales, sizeof b.scales);
-    for (int i = 0; i < SMG_QK_K; i++) {
-        const int half = i / 128, part = i % 128, q = block->q[i] + 32;
-        uint8_t *low = &b.ql[half * 64 + part % 64], *high = &b.qh[half * 32 + part % 32];
-        *low = (uint8_t)(*low | (q & 15) << (part / 64 * 4));
-        *high = (uint8_t)(*high | q >> 4 << (part / 32 * 2));
+    for (int half = 0; half < 2; half++) {
+        const int8_t *q = block->q + half * 128;
+        for (int i = 0; i < 64; i++)
+            b.ql[half * 64 + i] = (uint8_t)(((q[i] + 32) & 15) | ((q[i + 64] + 32) & 15) << 4);
+        for (int i = 0; i < 32; i++)
+            b.qh[half * 32 + i] = (uint8_t)((q[i] + 32) >> 4 | (q[i + 32] + 32) >> 4 << 2 |
+                                            (q[i + 64] + 32) >> 4 << 4 | (q[i + 96] + 32) >> 4 << 6);
     }
     memcpy(ret_bytes, &b, sizeof b);
 }

@@ -57,44 +57,26 @@ static int tries_of(smg_type type, bool weighted)
     }
 }
 
-/* Group `lane` of `count` elements. */
-static void put_group(smg_search *search, int lane, const float *x, const float *importance)
+static void start_search(smg_search *search, smg_type type, int count, bool weighted)
 {
-    for (int i = 0; i < search->count; i++) {
-        search->x[i][lane] = x[i];
-        search->weight[i][lane] = importance != NULL ? importance[i] : 1;
-    }
-}
-
-/* A group's codes, of IQ4 types the numbers of its levels; q has those of eight groups, element by element. */
-static void take_codes(const smg_codes *codes, const int8_t *q, int count, int8_t *ret_codes)
-{
-    for (int i = 0; i < count; i++) {
-        const int8_t value = q[i * LANES];
-        int8_t number = 0;
-        while (codes->levels != NULL && codes->levels[number] < value)
-            number++;
-        ret_codes[i] = codes->levels != NULL ? number : value;
-    }
+    search->count = count;
+    search->codes = codes_of(type);
+    search->tries = tries_of(type, weighted);
 }
 
 /* ---- Blocks of 32 ------------------------------------------------------------------------------------- */
 
-/* At most eight blocks. */
+/* Eight blocks, of which `blocks` are wanted. */
 static void small_blocks(const smg_kernels *kernels, smg_type type, const float *x, const float *importance,
                          int blocks, uint8_t *ret_bytes)
 {
     const bool has_m = type == SMG_TYPE_Q4_1 || type == SMG_TYPE_Q5_1;
     const size_t block_bytes = smg_type_describe(type)->block_bytes;
-    smg_search search = {.count = SMG_QK,
-                         .codes = codes_of(type),
-                         .tries = tries_of(type, importance != NULL)};
+    smg_search search; /* two kilobytes that need no zeros */
     float scale[LANES], min[LANES] = {0}, error[LANES];
     int8_t q[SMG_QK * LANES];
-    for (int lane = 0; lane < LANES; lane++) {
-        const int from = (lane < blocks ? lane : blocks - 1) * SMG_QK;
-        put_group(&search, lane, x + from, importance != NULL ? importance + from : NULL);
-    }
+    start_search(&search, type, SMG_QK, importance != NULL);
+    kernels->search_load(&search, x, importance);
     if (has_m)
         kernels->search_min(&search, false, scale, min);
     else
@@ -106,9 +88,21 @@ static void small_blocks(const smg_kernels *kernels, smg_type type, const float 
     kernels->search_error(&search, scale, min, error, q);
     for (int b = 0; b < blocks; b++) {
         smg_small_block block = {.d = scale[b], .m = -min[b], .has_m = has_m};
-        take_codes(&search.codes, q + b, SMG_QK, block.q);
+        memcpy(block.q, q + b * SMG_QK, SMG_QK);
         smg_pack_small(type, &block, ret_bytes + (size_t)b * block_bytes);
     }
+}
+
+/* Less than eight blocks, at the end of a row: the others are zeros. */
+static void last_blocks(const smg_kernels *kernels, smg_type type, const float *x, const float *importance,
+                        int blocks, uint8_t *ret_bytes)
+{
+    float all_x[SMG_QK_K] = {0}, all_importance[SMG_QK_K] = {0};
+    const size_t bytes = (size_t)blocks * SMG_QK * sizeof *x;
+    memcpy(all_x, x, bytes);
+    if (importance != NULL)
+        memcpy(all_importance, importance, bytes);
+    small_blocks(kernels, type, all_x, importance != NULL ? all_importance : NULL, blocks, ret_bytes);
 }
 
 /* Q8_0 needs no search: with 255 codes the largest element decides. As activations are quantized, so that the two agree. */
@@ -176,14 +170,21 @@ static float nearest(float value, float unit, int low, int high)
     return unit != 0 ? rintf(bounded(value / unit, low, high)) : 0;
 }
 
+/* What integers stand for. */
+static void scales_of(const super_result *result, const float *scales, const float *mins, float *ret_scale,
+                      float *ret_min)
+{
+    for (int lane = 0; lane < LANES; lane++) {
+        ret_scale[lane] = result->d * scales[lane];
+        ret_min[lane] = result->dmin * mins[lane];
+    }
+}
+
 static void errors_of(const super_work *work, const super_result *result, int part, const float *scales,
                       const float *mins, float *ret_error, int8_t *ret_q)
 {
     float scale[LANES], min[LANES];
-    for (int lane = 0; lane < LANES; lane++) {
-        scale[lane] = result->d * scales[lane];
-        min[lane] = result->dmin * mins[lane];
-    }
+    scales_of(result, scales, mins, scale, min);
     work->kernels->search_error(&work->search[part], scale, min, ret_error, ret_q);
 }
 
@@ -222,26 +223,17 @@ static void refit(const super_work *work, const super_result *result, float *ret
 {
     double aa = 0, ab = 0, bb = 0, xa = 0, xb = 0;
     for (int part = 0; part < work->form.parts; part++) {
-        const smg_search *search = &work->search[part];
-        int8_t q[SMG_SEARCH_MOST * LANES];
-        float error[LANES];
-        errors_of(work, result, part, result->scales[part], result->mins[part], error, q);
+        smg_search_sums sums;
+        float scale[LANES], min[LANES];
+        scales_of(result, result->scales[part], result->mins[part], scale, min);
+        work->kernels->search_sums(&work->search[part], scale, min, &sums);
         for (int lane = 0; lane < LANES; lane++) {
-            float w_sum = 0, wq = 0, wqq = 0, wx = 0, wxq = 0;
-            for (int i = 0; i < search->count; i++) {
-                const float x = search->x[i][lane], w = search->weight[i][lane], code = q[i * LANES + lane];
-                w_sum += w;
-                wq += w * code;
-                wqq += w * code * code;
-                wx += w * x;
-                wxq += w * x * code;
-            }
-            const double s = result->scales[part][lane], m = result->mins[part][lane];
-            aa += s * s * wqq;
-            ab += s * m * wq;
-            bb += m * m * w_sum;
-            xa += s * wxq;
-            xb += m * wx;
+            const double scale_code = result->scales[part][lane], min_code = result->mins[part][lane];
+            aa += scale_code * scale_code * (double)sums.wqq[lane];
+            ab += scale_code * min_code * (double)sums.wq[lane];
+            bb += min_code * min_code * (double)sums.w[lane];
+            xa += scale_code * (double)sums.wxq[lane];
+            xb += min_code * (double)sums.wx[lane];
         }
     }
     const double determinant = aa * bb - ab * ab;
@@ -293,24 +285,23 @@ static void super_search(super_work *work, super_result *ret_best)
 static void super_block(const smg_kernels *kernels, smg_type type, const float *x, const float *importance,
                         uint8_t *ret_bytes)
 {
-    super_work work = {.kernels = kernels, .form = form_of(type)};
+    super_work work; /* four kilobytes that need no zeros */
     super_result result;
+    work.kernels = kernels;
+    work.form = form_of(type);
+    memset(work.mins, 0, sizeof work.mins);
     const int count = SMG_QK_K / (work.form.parts * LANES);
-    for (int g = 0; g < work.form.parts * LANES; g++) {
-        smg_search *search = &work.search[g / LANES];
-        search->count = count;
-        search->codes = codes_of(type);
-        search->tries = tries_of(type, importance != NULL);
-        put_group(search, g % LANES, x + g * count, importance != NULL ? importance + g * count : NULL);
+    for (int part = 0; part < work.form.parts; part++) {
+        const int from = part * LANES * count;
+        start_search(&work.search[part], type, count, importance != NULL);
+        kernels->search_load(&work.search[part], x + from, importance != NULL ? importance + from : NULL);
     }
     super_search(&work, &result);
     smg_super_block block = {.d = result.d, .dmin = result.dmin, .has_mins = work.form.min_high > 0};
     for (int part = 0; part < work.form.parts; part++) {
-        int8_t q[SMG_SEARCH_MOST * LANES];
         float error[LANES];
-        errors_of(&work, &result, part, result.scales[part], result.mins[part], error, q);
-        for (int lane = 0; lane < LANES; lane++)
-            take_codes(&work.search[part].codes, q + lane, count, block.q + (part * LANES + lane) * count);
+        errors_of(&work, &result, part, result.scales[part], result.mins[part], error,
+                  block.q + part * LANES * count);
     }
     for (int i = 0; i < SMG_QK_K / 16; i++) {
         const int g = i * 16 / count;
@@ -355,8 +346,10 @@ void smg_quantize_row(const smg_kernels *kernels, smg_type type, const float *x,
         const float *weights = importance != NULL ? importance + i : NULL;
         if (type == SMG_TYPE_Q8_0)
             q8_0_blocks(kernels, x + i, (int)(elements / SMG_QK), bytes);
+        else if (small && elements < SMG_QK_K)
+            last_blocks(kernels, type, x + i, weights, (int)(elements / SMG_QK), bytes);
         else if (small)
-            small_blocks(kernels, type, x + i, weights, (int)(elements / SMG_QK), bytes);
+            small_blocks(kernels, type, x + i, weights, LANES, bytes);
         else
             super_block(kernels, type, x + i, weights, bytes);
         bytes += elements / info->block_elements * info->block_bytes;
