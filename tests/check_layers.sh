@@ -29,7 +29,8 @@ fetch: base
 update: base
 task: @data
 daemon: @task @data
-apps: @data @convert @train @measure
+apps: @data @convert @train @measure @fetch
+smidge-fetch: @base @fetch
 examples:
 '
 
@@ -73,7 +74,7 @@ awk -v table="$table" '
     }
     FNR == 1 {
         split(FILENAME, path, "/")
-        module = path[1] == "src" ? path[2] : path[1]
+        module = path[1] == "src" || path[2] == "smidge-fetch" ? path[2] : path[1]
         free = module == "tests" || module == "bench"
         if (path[1] == "src" && !(module in parts))
             print FILENAME ": src/" module " is not in the map (add it to the table in tests/check_layers.sh)"

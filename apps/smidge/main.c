@@ -5,8 +5,8 @@
 #include "cli.h"
 #include "process.h"
 
-static const cli_command *const commands[] = {&cli_run,      &cli_classify, &cli_bench,   &cli_inspect,
-                                              &cli_tokenize, &cli_repack,   &cli_quantize};
+static const cli_command *const commands[] = {&cli_run,      &cli_classify, &cli_bench,    &cli_inspect,
+                                              &cli_tokenize, &cli_repack,   &cli_quantize, &cli_pull};
 
 static int print_overview(void)
 {

@@ -30,6 +30,7 @@ void smg_error_fill(smidge_error *error, smidge_status code, const char *where, 
 #define SMG_SECTION_FILES "Model files that do not open"
 #define SMG_SECTION_TEMPLATES "Chat templates"
 #define SMG_SECTION_PREFIXES "Stale saved prefixes"
+#define SMG_SECTION_DOWNLOADS "Downloads"
 #define SMG_SECTION_BUILDING "Building on a board"
 
 /* Puts a section behind the advice of an error that is filled: "why (what to do; see …)". Codes that mean one
