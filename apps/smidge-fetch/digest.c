@@ -8,6 +8,8 @@
 
 #include <openssl/evp.h>
 
+#include "transfer.h"
+
 struct fetch_digest {
     EVP_MD_CTX *context;
     smg_digest_kind kind;
@@ -51,6 +53,10 @@ bool fetch_digest_add_file(fetch_digest *digest, int fd, uint64_t size)
     static unsigned char block[1 << 18];
     for (uint64_t at = 0; at < size;) {
         const size_t want = size - at < sizeof block ? (size_t)(size - at) : sizeof block;
+        if (fetch_stop_signal != 0) {
+            errno = EINTR;
+            return false;
+        }
         const ssize_t count = pread(fd, block, want, (off_t)at);
         if (count < 0 && errno == EINTR)
             continue;

@@ -14,7 +14,8 @@ typedef struct fetch_digest fetch_digest;
 fetch_digest *fetch_digest_new(smg_digest_kind kind, uint64_t length);
 void fetch_digest_free(fetch_digest *digest);
 bool fetch_digest_add(fetch_digest *digest, const void *data, size_t size);
-/* Goes on with the first `size` bytes of an open file; false with errno where these cannot be read. */
+/* Goes on with the first `size` bytes of an open file; false with errno where these cannot be read, or where the
+ * program is to stop. */
 bool fetch_digest_add_file(fetch_digest *digest, int fd, uint64_t size);
 /* The result; nothing can be added after it. */
 bool fetch_digest_finish(fetch_digest *digest, smg_digest *ret_digest);

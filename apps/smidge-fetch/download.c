@@ -18,6 +18,7 @@
 #include "failure.h"
 #include "meter.h"
 
+#define SYNC_BYTES (UINT64_C(64) << 20)  /* the most that a power cut costs */
 #define SPACE_MARGIN (UINT64_C(1) << 20) /* for the file system's own needs */
 
 /* Why `begin` or `take` ended a transfer. */
@@ -39,6 +40,7 @@ typedef struct download {
     bool has_part;
     smg_part part;
     smg_ask ask;
+    bool done;
     bool resumed;      /* what is there came in several pieces */
     bool compared;     /* the file under the name is another one, or there is none */
     fetch_digest *sum; /* of the first `summed` bytes of the part; NULL: none wanted */
@@ -144,6 +146,15 @@ static smidge_status save_state(download *job)
     return smg_file_replace(job->state_path, &part, 1, job->error);
 }
 
+/* What there is of the part is on the disk, and the state says so. */
+static smidge_status sync_part(download *job)
+{
+    if (fdatasync(job->fd) != 0)
+        return fail_at(job, job->part_path, "cannot be brought to the disk", errno);
+    job->part.synced = job->size;
+    return save_state(job);
+}
+
 /* Nothing stays of a part that is of no use; the empty file, which is the lock, goes in the end. */
 static void drop_part(download *job)
 {
@@ -243,6 +254,7 @@ static bool make_ready(download *job)
     if (ftruncate(job->fd, (off_t)keep) != 0)
         return stop_failed(job, fail_at(job, job->part_path, "cannot be written", errno));
     job->size = keep;
+    job->part.synced = keep;
     job->has_part = true;
     job->resumed = keep > 0;
     const uint64_t free_bytes = fetch_free_space(job->file->folder);
@@ -296,12 +308,17 @@ static bool on_body(void *context, const void *data, size_t size)
         left -= (size_t)count;
         job->size += (uint64_t)count;
     }
-    return true;
+    if (job->size - job->part.synced < SYNC_BYTES)
+        return true;
+    const smidge_status status = sync_part(job);
+    return status == SMIDGE_OK || stop_failed(job, status);
 }
 
 static void on_tick(void *context)
 {
     download *job = context;
+    if (!job->has_part) /* nothing is known yet */
+        return;
     fetch_meter_show(&job->meter, job->size, job->part.has_length ? job->part.length : 0);
 }
 
@@ -336,6 +353,7 @@ static smidge_status put_in_place(download *job)
         return fail_at(job, job->part_path, "cannot be brought to the disk", errno);
     if (rename(job->part_path, job->final) != 0)
         return fail_at(job, job->final, "cannot be put in place", errno);
+    job->done = true;
     unlink(job->state_path);
     const int folder = open(job->file->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder >= 0) {
@@ -519,6 +537,8 @@ static smidge_status run(download *job)
         tries = got_on(job) ? 1 : tries + 1;
         if (tries >= job->session->tries)
             return status;
+        if (job->has_part && job->size > job->part.synced)
+            SMG_TRY(sync_part(job)); /* the next try goes on from what is on the disk */
         if (!fetch_wait(job->session, tries, &failure))
             return cancelled(job);
     }
@@ -531,6 +551,9 @@ static void close_job(download *job)
     if (job->fd < 0)
         return;
     struct stat status, named;
+    job->error = NULL; /* what is wrong has been said */
+    if (!job->done && job->has_part && job->size > job->part.synced)
+        (void)!sync_part(job);
     if (fstat(job->fd, &status) == 0 && status.st_size == 0 && lstat(job->part_path, &named) == 0 &&
         named.st_ino == status.st_ino) {
         unlink(job->state_path);

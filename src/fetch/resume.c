@@ -26,9 +26,10 @@ size_t smg_part_write(const smg_part *part, char ret_text[SMG_PART_STATE_MAX])
     char length[32] = "";
     if (part->has_length)
         snprintf(length, sizeof length, "%" PRIu64, part->length);
-    const int size = snprintf(ret_text, SMG_PART_STATE_MAX,
-                              HEADING "url %s\netag %s\nmodified %s\ndigest %s\nlength %s\nend\n", part->url,
-                              part->etag, part->modified, part->digest.hex, length);
+    const int size =
+        snprintf(ret_text, SMG_PART_STATE_MAX,
+                 HEADING "url %s\netag %s\nmodified %s\ndigest %s\nlength %s\nsynced %" PRIu64 "\nend\n",
+                 part->url, part->etag, part->modified, part->digest.hex, length, part->synced);
     return (size_t)size; /* all members together are shorter than the text may be */
 }
 
@@ -53,24 +54,24 @@ static bool take_line(const char **at, const char *end, const char *key, char *r
     return true;
 }
 
-static bool parse_length(const char *text, smg_part *part)
+static bool parse_bytes(const char *text, uint64_t *ret)
 {
-    if (text[0] == '\0')
-        return true;
-    part->has_length = true;
+    uint64_t bytes = 0;
+    if (*text == '\0')
+        return false;
     for (; *text >= '0' && *text <= '9'; text++) {
-        if (!smg_checked_mul(part->length, 10, &part->length) ||
-            !smg_checked_add(part->length, (uint64_t)(*text - '0'), &part->length))
+        if (!smg_checked_mul(bytes, 10, &bytes) || !smg_checked_add(bytes, (uint64_t)(*text - '0'), &bytes))
             return false;
     }
-    return *text == '\0' && part->length <= INT64_MAX;
+    *ret = bytes;
+    return *text == '\0' && bytes <= INT64_MAX;
 }
 
 bool smg_part_read(const char *text, size_t size, smg_part *ret_part)
 {
     const char *at = text, *end = text + size;
     const size_t heading = sizeof HEADING - 1;
-    char digest[66], length[24], rest[1];
+    char digest[66], length[24], synced[24], rest[1];
     smg_part part = {0};
     if (size < heading || size >= SMG_PART_STATE_MAX || memcmp(text, HEADING, heading) != 0)
         return false;
@@ -80,11 +81,13 @@ bool smg_part_read(const char *text, size_t size, smg_part *ret_part)
         !take_line(&at, end, "modified ", part.modified, sizeof part.modified) ||
         !take_line(&at, end, "digest ", digest, sizeof digest) ||
         !take_line(&at, end, "length ", length, sizeof length) ||
+        !take_line(&at, end, "synced ", synced, sizeof synced) ||
         !take_line(&at, end, "end", rest, sizeof rest) || at != end)
         return false;
     if (digest[0] != '\0' && !smg_digest_parse(digest, strlen(digest), &part.digest))
         return false;
-    if (!parse_length(length, &part))
+    part.has_length = length[0] != '\0';
+    if ((part.has_length && !parse_bytes(length, &part.length)) || !parse_bytes(synced, &part.synced))
         return false;
     *ret_part = part;
     return true;
@@ -95,6 +98,9 @@ bool smg_part_read(const char *text, size_t size, smg_part *ret_part)
 smg_ask smg_resume_ask(const smg_part *part, uint64_t size, const char *url)
 {
     const smg_ask whole = {0};
+    /* what came after the last sync may be gone, or be zeros, since the power failed */
+    if (part != NULL && size > part->synced)
+        size = part->synced;
     if (part == NULL || size == 0 || (part->has_length && size > part->length))
         return whole;
     smg_ask ask = {.range = true, .offset = size};

@@ -22,6 +22,7 @@ typedef struct smg_part {
     smg_digest digest;
     bool has_length;
     uint64_t length; /* of the whole file */
+    uint64_t synced; /* bytes of the part that are on the disk for sure */
 } smg_part;
 
 /* The text of a state, and back. Returns its length; false for what is not a whole, sound state. */

@@ -5,6 +5,16 @@
 #include <string.h>
 #include <strings.h>
 
+/* All of a text, or false. */
+static bool copy(char *ret, size_t room, const char *text)
+{
+    const size_t size = strlen(text);
+    if (size >= room)
+        return false;
+    memcpy(ret, text, size + 1);
+    return true;
+}
+
 /* ---- Names --------------------------------------------------------------------------------------------- */
 
 bool smg_name_is_safe(const char *name, size_t size)
@@ -90,9 +100,9 @@ bool smg_url_is_private(const char *url)
     const size_t scheme = scheme_size(url);
     if (scheme == 8)
         return true;
-    if (scheme == 0)
-        return false;
     const char *host = url + scheme;
+    if (scheme == 0 || memchr(host, '@', origin_size(url) - scheme) != NULL)
+        return false;
     for (size_t i = 0; i < sizeof local / sizeof *local; i++) {
         const size_t size = strlen(local[i]);
         if (strncasecmp(host, local[i], size) == 0 && strchr(":/?#", host[size]) != NULL)
@@ -222,30 +232,28 @@ static bool set_file(smg_source *source, const char *path)
     if (path[0] == '\0' || !smg_path_is_safe(path))
         return false;
     const char *slash = strrchr(path, '/');
-    snprintf(source->file, sizeof source->file, "%s", path);
-    snprintf(source->name, sizeof source->name, "%s", slash == NULL ? path : slash + 1);
     source->kind = SMG_SOURCE_HUB_FILE;
-    return true;
+    return copy(source->file, sizeof source->file, path) &&
+           copy(source->name, sizeof source->name, slash == NULL ? path : slash + 1);
 }
 
 /* "ORG/REPO[@REV][:FILE]" */
 static bool parse_repository(const char *text, smg_source *source)
 {
     char work[SMG_PATH_IN_REPOSITORY_MAX + 400];
-    if (strlen(text) >= sizeof work)
+    if (!copy(work, sizeof work, text))
         return false;
-    snprintf(work, sizeof work, "%s", text);
     char *file = strchr(work, ':');
     if (file != NULL)
         *file++ = '\0';
     char *revision = strchr(work, '@');
     if (revision != NULL)
         *revision++ = '\0';
-    if (!is_repository(work) || strlen(work) >= sizeof source->repository ||
-        (revision != NULL && (!is_revision(revision) || strlen(revision) >= sizeof source->revision)))
+    const char *named = revision == NULL ? "main" : revision;
+    if (!is_repository(work) || !is_revision(named) ||
+        !copy(source->repository, sizeof source->repository, work) ||
+        !copy(source->revision, sizeof source->revision, named))
         return false;
-    snprintf(source->repository, sizeof source->repository, "%s", work);
-    snprintf(source->revision, sizeof source->revision, "%s", revision == NULL ? "main" : revision);
     source->kind = SMG_SOURCE_REPOSITORY;
     return file == NULL || set_file(source, file);
 }
@@ -265,19 +273,20 @@ static bool parse_page(const char *path, smg_source *source)
         at += size;
         at += at < end;
     }
-    char text[SMG_PATH_IN_REPOSITORY_MAX + 400], file[SMG_PATH_IN_REPOSITORY_MAX];
+    char text[4 * SMG_PATH_IN_REPOSITORY_MAX], file[SMG_PATH_IN_REPOSITORY_MAX];
     if (count < 2 || strcmp(parts[0], "api") == 0 || strcmp(parts[0], "datasets") == 0 ||
         strcmp(parts[0], "spaces") == 0 || !decode(at, (size_t)(end - at), file, sizeof file))
         return false;
     const bool is_file = count == 4 && (strcmp(parts[2], "resolve") == 0 || strcmp(parts[2], "blob") == 0 ||
                                         strcmp(parts[2], "raw") == 0);
+    int size = -1;
     if (count == 2)
-        snprintf(text, sizeof text, "%.190s/%.190s", parts[0], parts[1]);
+        size = snprintf(text, sizeof text, "%s/%s", parts[0], parts[1]);
     else if (count == 4 && strcmp(parts[2], "tree") == 0 && file[0] == '\0')
-        snprintf(text, sizeof text, "%.190s/%.190s@%.120s", parts[0], parts[1], parts[3]);
+        size = snprintf(text, sizeof text, "%s/%s@%s", parts[0], parts[1], parts[3]);
     else if (is_file && file[0] != '\0')
-        snprintf(text, sizeof text, "%.100s/%.100s@%.120s:%s", parts[0], parts[1], parts[3], file);
-    else
+        size = snprintf(text, sizeof text, "%s/%s@%s:%s", parts[0], parts[1], parts[3], file);
+    if (size < 0 || (size_t)size >= sizeof text)
         return false;
     smg_source page = *source;
     if (!parse_repository(text, &page))
@@ -292,7 +301,8 @@ static smidge_status parse_url(const char *text, const char *endpoint, smg_sourc
     static const char *const hubs[] = {SMG_HUB, "https://hf.co", "https://www.huggingface.co"};
     const size_t origin = origin_size(text);
     if (strlen(text) >= sizeof source->url || !is_url_text(text) || origin == scheme_size(text))
-        return smg_error_set(error, SMIDGE_E_INVALID, text, "is not an address that can be fetched (such are https://HOST/PATH/FILE)");
+        return smg_error_set(error, SMIDGE_E_INVALID, text,
+                             "is not an address that can be fetched (such are https://HOST/PATH/FILE)");
     bool hub = smg_url_same_origin(text, endpoint);
     for (size_t i = 0; i < sizeof hubs / sizeof *hubs; i++)
         hub = hub || smg_url_same_origin(text, hubs[i]);
@@ -307,7 +317,7 @@ static smidge_status parse_url(const char *text, const char *endpoint, smg_sourc
         return smg_error_set(error, SMIDGE_E_INVALID, text,
                              "does not end in the name of a file (give the address of the file itself)");
     source->kind = SMG_SOURCE_URL;
-    snprintf(source->url, sizeof source->url, "%s", text);
+    (void)copy(source->url, sizeof source->url, text);
     return SMIDGE_OK;
 }
 
@@ -319,12 +329,12 @@ static void use_entry(const smg_catalogue_entry *entry, const char *type, smg_so
     const int number = type == NULL ? 0 : smg_catalogue_type(type);
     source->entry = entry;
     source->kind = SMG_SOURCE_REPOSITORY;
-    snprintf(source->revision, sizeof source->revision, "main");
-    snprintf(source->repository, sizeof source->repository, "%s",
-             type != NULL && strcasecmp(type, "safetensors") == 0 ? entry->original : entry->repository);
+    const bool original = type != NULL && strcasecmp(type, "safetensors") == 0;
+    (void)copy(source->revision, sizeof source->revision, "main");
+    (void)copy(source->repository, sizeof source->repository, original ? entry->original : entry->repository);
     if (number >= 0 && smg_catalogue_file(entry, number, source->name, sizeof source->name)) {
         source->kind = SMG_SOURCE_HUB_FILE;
-        snprintf(source->file, sizeof source->file, "%s", source->name);
+        (void)copy(source->file, sizeof source->file, source->name);
     }
 }
 

@@ -42,7 +42,7 @@ static void feed_headers(const char *text, size_t size)
         smg_response_line(&response, text + at, line);
         at += line;
     }
-    smg_part part = {.etag = "\"e\"", .has_length = true, .length = 1000};
+    smg_part part = {.etag = "\"e\"", .has_length = true, .length = 1000, .synced = 1000};
     smg_part_set_url(&part, "https://host/m");
     for (int i = 0; i < 2; i++) {
         smg_part now = {0};

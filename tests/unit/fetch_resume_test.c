@@ -35,7 +35,7 @@ static smg_digest digest(const char *hex)
 
 static smg_part part_with(const char *hex, const char *etag, const char *modified)
 {
-    smg_part part = {.has_length = true, .length = 1000};
+    smg_part part = {.has_length = true, .length = 1000, .synced = 5000};
     smg_part_set_url(&part, URL);
     if (hex != NULL)
         part.digest = digest(hex);
@@ -126,6 +126,7 @@ static void test_a_state_comes_back(void **state)
         assert_true(smg_digest_equal(&back.digest, &parts[i].digest));
         assert_int_equal(back.has_length, parts[i].has_length);
         assert_int_equal(back.length, parts[i].length);
+        assert_int_equal(back.synced, parts[i].synced);
         for (size_t cut = 0; cut < size; cut++)
             assert_false(smg_part_read(text, cut, &back));
         text[size] = 'x';
@@ -158,6 +159,10 @@ static void test_how_to_ask(void **state)
     assert_false(smg_resume_ask(&part, 0, URL).range);
     assert_false(smg_resume_ask(NULL, 600, URL).range);
     assert_false(smg_resume_ask(&part, 600, "https://host/other").range);
+    part.synced = 500; /* the rest may not have survived */
+    assert_int_equal(smg_resume_ask(&part, 600, URL).offset, 500);
+    part.synced = 0;
+    assert_false(smg_resume_ask(&part, 600, URL).range);
     part = part_with(NULL, "", "today");
     assert_string_equal(smg_resume_ask(&part, 600, URL).if_range, "today");
     part = part_with(NULL, "", "");

@@ -169,6 +169,7 @@ static void test_origins(void **state)
     assert_true(smg_url_is_private("http://localhost:80/x"));
     assert_true(smg_url_is_private("http://127.0.0.1"));
     assert_false(smg_url_is_private("http://localhost.evil"));
+    assert_false(smg_url_is_private("http://localhost:80@evil/"));
     assert_false(smg_url_is_private("http://hub"));
     assert_false(smg_url_is_private("ftp://localhost"));
 }

@@ -84,6 +84,27 @@ expect_log 'cdn http://models.invalid/plain/proxied.gguf'
 http_proxy=$CDN no_proxy=models.invalid pull http://models.invalid/plain/direct.gguf -o proxy
 expect_failure 'models.invalid cannot be found' proxy/direct.gguf
 
+# on a terminal it says how far it is, without -q
+cat >terminal.py <<'PYTHON'
+import os, pty, sys
+seen = bytearray()
+def read(fd):
+    data = os.read(fd, 4096)
+    seen.extend(data)
+    return data
+status = pty.spawn(sys.argv[1:], read)
+open("terminal", "wb").write(seen)
+sys.exit(os.waitstatus_to_exitcode(status))
+PYTHON
+rm -rf bar
+run python3 terminal.py "$SMIDGE" pull hf:test/good:$file -o bar
+expect_status 0
+grep -Eq "$(printf '\r')m-Q4_K_M.gguf  [0-9]+ %  .* of 2.86 MiB" terminal || fail "there is no progress: $(cat terminal)"
+rm -rf bar
+run python3 terminal.py "$SMIDGE" pull hf:test/good:$file -o bar -q
+expect_status 0
+! grep -q '%' terminal || fail "there is progress with -q"
+
 # what is not fetched
 while read -r source why; do
     pull "$source" -o not

@@ -103,13 +103,16 @@ signal.signal(signal.SIGINT, signal.SIG_DFL)
 os.execv(sys.argv[1], sys.argv[1:])' "$SMIDGE" pull --stall 20 "$@" >first.out 2>first.err &
     waiting=$!
 }
+wait_for() {
+    tries=0
+    while [ "$(cat "$1" 2>/dev/null | wc -c)" -lt 500000 ]; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 100 ] || fail "the first pull did not begin: $(cat first.err)"
+        sleep 0.05
+    done
+}
 waiting hf:test/stopped:$file -o stopped
-tries=0
-while [ "$(cat stopped/$file.part 2>/dev/null | wc -c)" -lt 500000 ]; do
-    tries=$((tries + 1))
-    [ "$tries" -lt 100 ] || fail "the first pull did not begin: $(cat first.err)"
-    sleep 0.05
-done
+wait_for stopped/$file.part
 pull hf:test/good:$file -o stopped
 expect_failure 'is being fetched already, into stopped' stopped/$file
 kill -INT "$waiting"
@@ -122,6 +125,15 @@ expect_one_error 'm.gguf: stopped with 488.2[0-9] KiB of it in stopped/m.gguf.pa
 pull hf:test/stopped:$file -o stopped
 expect_file stopped/$file
 expect_log 'range=bytes=50000[0-9]-'
+
+# killed, or the power is cut: what is not on the disk for sure is not trusted
+waiting hf:test/two:$file -o killed
+wait_for killed/$file.part
+kill -KILL "$waiting"
+wait "$waiting"
+pull hf:test/two:$file -o killed
+expect_file killed/$file
+expect_no_log 'range=bytes'
 
 # no network
 HF_ENDPOINT=http://127.0.0.1:1 pull hf:test/good:$file -o off
