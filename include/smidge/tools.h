@@ -144,6 +144,88 @@ typedef struct smidge_cpu_info {
 
 SMIDGE_API void smidge_cpu_describe(smidge_cpu_info *ret_info);
 
+/* ---- Whether it fits ----------------------------------------------------------------------------------- */
+
+/* How fast this machine reads weights and how long its threads wait for each other. */
+typedef struct smidge_machine_speed {
+    size_t size;
+    int32_t threads;
+    double bandwidth; /* bytes a second, read in order */
+    double phase_ns;  /* of one synchronisation of all threads */
+    /* Bytes a second of products with weights of each type, by numbers that mean something to smidge_fit alone; 0 where it was
+     * not measured. */
+    double rates[64];
+} smidge_machine_speed;
+
+/* Measures that in about a second, with made-up weights in at most a quarter of the memory that is free. `file`: its types, its
+ * rows, and as much of its size as matters; it is not read. NULL: the usual types. `threads` 0: the default. Errors: INVALID, NOMEM. */
+SMIDGE_API smidge_status smidge_machine_measure(const smidge_file *file, int32_t threads,
+                                                smidge_machine_speed *ret_speed, smidge_error *error)
+    SMIDGE_MUST_CHECK;
+
+/* A model by its dimensions, where there is no file. */
+typedef struct smidge_fit_shape {
+    size_t size;
+    const char *name;         /* for messages */
+    const char *architecture; /* as general.architecture has it */
+    const char *type;         /* a mix: "q4_k_m" */
+    uint64_t file_bytes;
+    int32_t tied; /* 1: the embedding is the output matrix, too */
+    int32_t layers;
+    int32_t width;
+    int32_t feed_forward;
+    int32_t heads;
+    int32_t kv_heads;
+    int32_t head_size;
+    int32_t vocabulary;
+    int32_t context;
+    int32_t window; /* of sliding-window attention; 0: none */
+} smidge_fit_shape;
+
+typedef struct smidge_fit_options {
+    size_t size;
+    int32_t context; /* tokens; 0: 1024, or what the model was trained for where that is less */
+    int32_t kv_type; /* smidge_kv */
+    int32_t threads; /* 0: physical cores minus one, at least one */
+    int32_t force;   /* 1: not the rule of 70 % */
+    uint64_t memory_limit; /* bytes; 0: none */
+    uint64_t ram; /* bytes of another machine, of which only the rule of 70 % is known; 0: this machine */
+    /* What speed is predicted from: measured here, or else the bandwidth alone in bytes a second; without both none is. */
+    const smidge_machine_speed *measured;
+    double bandwidth;
+    const smidge_fit_shape *shape; /* in place of a file */
+} smidge_fit_options;
+
+/* Bytes, each part rounded up to what will be taken at most, and tokens a second. */
+typedef struct smidge_fit_result {
+    size_t size;
+    uint64_t weights;
+    uint64_t vocabulary;
+    uint64_t kv;
+    uint64_t scratch;
+    uint64_t program;
+    uint64_t need;    /* all of these */
+    uint64_t allowed; /* the tightest limit … */
+    char limit[48];   /* … and what it is: "70 % of RAM" */
+    int32_t fits;
+    char reason[512]; /* what opening it says where it does not fit; else "" */
+    int32_t context;
+    int32_t context_trained;
+    int32_t context_most;      /* the longest that fits; 0: none does */
+    int32_t context_most_q8_0; /* … with a KV cache as q8_0; 0 also where heads do not allow that */
+    int32_t threads;
+    uint64_t token_bytes;          /* weights that are read for a token */
+    int32_t phases;                /* synchronisations of a token */
+    double tokens_per_second;      /* of an answer's beginning; 0: unknown */
+    double tokens_per_second_full; /* with a full context; 0: unknown */
+} smidge_fit_result;
+
+/* What a program with this model and one session needs, whether it gets that, by the decision that opening a model and a session
+ * asks for, and how fast it will decode. `file` may be NULL where options->shape stands for it. OK also where it does not fit.
+ * Errors: INVALID (options), UNSUPPORTED and FORMAT (as smidge_file_check), NOMEM. */
+SMIDGE_API smidge_status smidge_fit(smidge_file *file, const smidge_fit_options *options,
+                                    smidge_fit_result *ret_result, smidge_error *error) SMIDGE_MUST_CHECK;
+
 /* ---- Measuring ---------------------------------------------------------------------------------------- */
 
 /* Puts `prompt_tokens` random tokens through an emptied session, then decodes `tokens` more one by one (either may

@@ -25,6 +25,7 @@ struct smidge_model {
     smg_tokenizer *tokenizer;
     smg_model model;
     smg_pool *pool;
+    int threads; /* of the pool */
     uint64_t memory_limit;
     bool force;
     uint64_t vocabulary_bytes;
@@ -32,6 +33,11 @@ struct smidge_model {
     uint64_t session_bytes;   /* of all sessions and prefixes */
     uint64_t id;              /* 0: not computed yet */
     smg_token_filter *filter; /* NULL until the first schema */
+};
+
+struct smidge_file {
+    smg_gguf gguf;
+    smg_tokenizer *tokenizer; /* built when first asked for */
 };
 
 struct smidge_prefix {
@@ -81,7 +87,12 @@ struct smidge_schema {
 /* The failure of logits that are not numbers. */
 smidge_status smg_engine_bad_logits(const smidge_model *model, smidge_error *error) SMG_MUST_CHECK;
 
-/* What this model adds with sessions and prefixes of `bytes`, `kv` of which are KV cache. */
+/* Completes a number of threads; 0 is the default. SMIDGE_E_INVALID. */
+smidge_status smg_engine_threads(int32_t wanted, int *ret_threads, smidge_error *error) SMG_MUST_CHECK;
+
+#define SMG_ADVICE_SMALLER "take a smaller model or type"
+
+/* What a program with this model needs, with sessions and prefixes of `bytes`, `kv` of which are KV cache. */
 void smg_engine_need(const smidge_model *model, uint64_t kv, uint64_t bytes, smg_memory_need *ret_need);
 
 /* Counts `bytes` more for a session or prefix, or refuses them. `kv` of them are KV cache. */
@@ -99,6 +110,12 @@ smidge_status smg_session_new(smidge_model *model, const smidge_session_options 
  * SMIDGE_E_INVALID. */
 smidge_status smg_session_need(const smidge_model *model, const smidge_session_options *options,
                                smg_memory_need *ret_need, smidge_error *error) SMG_MUST_CHECK;
+
+/* What would fit where a session of these options, which are complete, does not. */
+void smg_session_advice(const smidge_session_options *options, char *ret_text, size_t room);
+/* Whether a session's options are sound, with the defaults filled in. SMIDGE_E_INVALID. */
+smidge_status smg_session_complete(const smidge_model *model, const smidge_session_options *given,
+                                   smidge_session_options *ret_options, smidge_error *error) SMG_MUST_CHECK;
 
 /* A stop for a call on this session. */
 smg_stop smg_session_stop(smidge_session *session, int64_t deadline_ns);

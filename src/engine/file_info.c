@@ -9,6 +9,7 @@
 #include "base/thread.h"
 #include "cpu/cpu.h"
 #include "engine/describe.h"
+#include "engine/engine.h"
 #include "engine/options.h"
 #include "engine/prompt.h"
 #include "format/interleave.h"
@@ -20,11 +21,6 @@
 #include "token/tokenizer.h"
 
 enum { MAX_TYPE_CHOICES = 64 };
-
-struct smidge_file {
-    smg_gguf gguf;
-    smg_tokenizer *tokenizer; /* built when first asked for */
-};
 
 smidge_status smidge_file_open(const char *path, smidge_file **ret_file, smidge_error *error)
 {

@@ -24,6 +24,8 @@ void smg_engine_need(const smidge_model *model, uint64_t kv, uint64_t bytes, smg
         .vocabulary = model->vocabulary_bytes,
         .kv = kv,
         .scratch = bytes - kv,
+        /* One thread more: the caller's. */
+        .program = smg_memory_program() + (1 + (uint64_t)model->threads) * SMG_MEMORY_STACK,
     };
 }
 
@@ -80,7 +82,7 @@ static smidge_status choose_cpu(const char *name, uint32_t *ret_mask, smidge_err
     return SMIDGE_E_INVALID;
 }
 
-static smidge_status choose_threads(int32_t wanted, int *ret_threads, smidge_error *error)
+smidge_status smg_engine_threads(int32_t wanted, int *ret_threads, smidge_error *error)
 {
     if (wanted < 0 || wanted > SMG_THREADS_MAX)
         return smg_error_set(error, SMIDGE_E_INVALID, "threads", "%" PRId32 " is not between 1 and %d",
@@ -95,20 +97,19 @@ static smidge_status open_parts(smidge_model *model, const char *path, const smi
                                 smidge_error *error)
 {
     uint32_t cpu_mask = 0;
-    int threads = 1;
     const smg_stop stop = {.deadline = options->deadline_ns == 0 ? SMG_NEVER : options->deadline_ns};
     SMG_TRY(choose_cpu(options->cpu, &cpu_mask, error));
-    SMG_TRY(choose_threads(options->threads, &threads, error));
+    SMG_TRY(smg_engine_threads(options->threads, &model->threads, error));
     SMG_TRY(smg_stop_report(&stop, path, error));
     SMG_TRY(smg_gguf_open(path, &model->gguf, error));
     SMG_TRY(smg_model_load(&model->gguf, cpu_mask, &model->model, error));
     model->vocabulary_bytes = smg_tokenizer_memory(&model->gguf);
-    SMG_TRY(check_memory(model, 0, 0, 0, "take a smaller model or type", error));
+    SMG_TRY(check_memory(model, 0, 0, 0, SMG_ADVICE_SMALLER, error));
     SMG_TRY(smg_stop_report(&stop, path, error));
     SMG_TRY(smg_tokenizer_new(&model->gguf, &stop, &model->tokenizer, error));
     SMG_TRY(smg_describe_vocabulary(&model->model, model->tokenizer, error));
     SMG_TRY(smg_stop_report(&stop, path, error));
-    return smg_pool_new(threads, &model->pool, error);
+    return smg_pool_new(model->threads, &model->pool, error);
 }
 
 smidge_status smidge_model_open(const char *path, const smidge_model_options *options,

@@ -27,7 +27,7 @@ static smidge_status bad_option(smidge_error *error, const char *name, int64_t v
                          value, low, high);
 }
 
-static smidge_status complete_options(const smidge_model *model, const smidge_session_options *given,
+smidge_status smg_session_complete(const smidge_model *model, const smidge_session_options *given,
                                       smidge_session_options *ret_options, smidge_error *error)
 {
     smidge_session_options options;
@@ -75,7 +75,7 @@ static uint64_t take_all(smidge_session *session, smg_arena *arena)
                       options->context + SMG_BRANCH_CELLS + SMG_START_CELLS, arena);
     uint64_t kv = arena->used - before;
     session->scratch = smg_scratch_take(arena, model, rows, options->context, SMG_BRANCH_CELLS,
-                                        smg_pool_threads(session->model->pool));
+                                        session->model->threads);
     session->rows = smg_arena_take(arena, (size_t)rows * sizeof *session->rows);
     session->logits =
         smg_arena_take(arena, (size_t)session->logit_rows * (size_t)vocabulary * sizeof *session->logits);
@@ -100,7 +100,7 @@ smidge_status smidge_session_memory(const smidge_model *model, const smidge_sess
                                     uint64_t *ret_bytes, smidge_error *error)
 {
     smidge_session_options complete;
-    SMG_TRY(complete_options(model, options, &complete, error));
+    SMG_TRY(smg_session_complete(model, options, &complete, error));
     uint64_t kv = 0;
     *ret_bytes = count_bytes(model, &complete, SMG_LOGIT_ROWS, &kv);
     return SMIDGE_OK;
@@ -110,16 +110,14 @@ smidge_status smg_session_need(const smidge_model *model, const smidge_session_o
                                smg_memory_need *ret_need, smidge_error *error)
 {
     smidge_session_options complete;
-    SMG_TRY(complete_options(model, options, &complete, error));
+    SMG_TRY(smg_session_complete(model, options, &complete, error));
     uint64_t kv = 0;
     uint64_t bytes = count_bytes(model, &complete, SMG_LOGIT_ROWS, &kv);
     smg_engine_need(model, kv, bytes, ret_need);
-    uint64_t threads = 1 + (uint64_t)smg_pool_threads(model->pool); /* and the caller's */
-    ret_need->program = smg_memory_program() + threads * SMG_MEMORY_STACK;
     return SMIDGE_OK;
 }
 
-static void describe_alternatives(const smidge_session_options *options, char *ret_text, size_t room)
+void smg_session_advice(const smidge_session_options *options, char *ret_text, size_t room)
 {
     snprintf(ret_text, room, "take a context below %" PRId32 "%s, or a smaller model or type",
              options->context, options->kv_type == SMIDGE_KV_Q8_0 ? "" : ", kv type q8_0");
@@ -129,11 +127,11 @@ smidge_status smg_session_new(smidge_model *model, const smidge_session_options 
                               smidge_session **ret_session, smidge_error *error)
 {
     smidge_session_options complete;
-    SMG_TRY(complete_options(model, options, &complete, error));
+    SMG_TRY(smg_session_complete(model, options, &complete, error));
     uint64_t kv = 0;
     uint64_t bytes = count_bytes(model, &complete, logit_rows, &kv);
     char advice[160];
-    describe_alternatives(&complete, advice, sizeof advice);
+    smg_session_advice(&complete, advice, sizeof advice);
     SMG_TRY(smg_engine_reserve(model, kv, bytes, advice, error));
     smidge_session *session = smg_alloc(sizeof *session);
     if (session == NULL) {

@@ -256,8 +256,7 @@ static uint64_t share_of_ram(const smg_memory_limits *limits)
     return limits->ram == SMG_MEMORY_UNKNOWN ? SMG_MEMORY_UNKNOWN : limits->ram / 100 * SHARE_PERCENT;
 }
 
-/* The binding limit, and what to call it. */
-static uint64_t binding(const smg_memory_limits *limits, uint64_t held, bool force, const char **ret_name)
+uint64_t smg_memory_binding(const smg_memory_limits *limits, uint64_t held, bool force, const char **ret_name)
 {
     held = held < limits->resident ? held : limits->resident;
     const struct {
@@ -279,22 +278,22 @@ static uint64_t binding(const smg_memory_limits *limits, uint64_t held, bool for
 
 uint64_t smg_memory_allowed(const smg_memory_limits *limits, uint64_t held, bool force)
 {
-    return binding(limits, held, force, NULL);
+    return smg_memory_binding(limits, held, force, NULL);
 }
 
 smidge_status smg_memory_check(const smg_memory_need *need, uint64_t held, const smg_memory_limits *limits,
                                bool force, const char *where, const char *advice, smidge_error *error)
 {
     const char *name = "";
-    uint64_t allowed = binding(limits, held, force, &name);
+    uint64_t allowed = smg_memory_binding(limits, held, force, &name);
     uint64_t total = smg_memory_total(need);
     if (total <= allowed)
         return SMIDGE_OK;
     const double mib = 1048576.0;
     return smg_error_set(
         error, SMIDGE_E_NO_FIT, where,
-        "needs %.1f MiB (weights %.1f, KV cache %.1f, scratch %.1f, vocabulary %.1f) but %s is "
+        "needs %.1f MiB (weights %.1f, KV cache %.1f, scratch %.1f, vocabulary %.1f, program %.1f) but %s is "
         "%.1f MiB (%s)",
         (double)total / mib, (double)need->weights / mib, (double)need->kv / mib, (double)need->scratch / mib,
-        (double)need->vocabulary / mib, name, (double)allowed / mib, advice);
+        (double)need->vocabulary / mib, (double)need->program / mib, name, (double)allowed / mib, advice);
 }

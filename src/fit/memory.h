@@ -15,7 +15,7 @@ typedef struct smg_memory_need {
     uint64_t vocabulary; /* tokenizer and indices */
     uint64_t kv;
     uint64_t scratch;
-    uint64_t program; /* code, data, stacks; 0: what a model adds, the program being there already */
+    uint64_t program; /* code, data, stacks */
 } smg_memory_need;
 
 uint64_t smg_memory_total(const smg_memory_need *need);
@@ -47,5 +47,8 @@ smidge_status smg_memory_check(const smg_memory_need *need, uint64_t held, const
 
 /* The most bytes that the limits allow for everything together, `held` included. */
 uint64_t smg_memory_allowed(const smg_memory_limits *limits, uint64_t held, bool force);
+/* The same, and which limit it is, in words; `ret_name` may be NULL. */
+uint64_t smg_memory_binding(const smg_memory_limits *limits, uint64_t held, bool force,
+                            const char **ret_name);
 
 #endif

@@ -17,11 +17,13 @@ uint64_t smg_tokenizer_memory(const smg_gguf *gguf)
     const smg_gguf_key *merges = smg_gguf_find(gguf, "tokenizer.ggml.merges");
     if (tokens == NULL || tokens->type != SMG_GGUF_ARRAY || tokens->element_type != SMG_GGUF_STRING)
         return 0;
-    smg_vocabulary_counts counts = {
-        .tokens = tokens->count,
-        .token_bytes = tokens->value_bytes,
-        .merges = merges != NULL && merges->type == SMG_GGUF_ARRAY ? merges->count : 0,
-    };
+    return smg_tokenizer_memory_of(tokens->count, tokens->value_bytes,
+                                   merges != NULL && merges->type == SMG_GGUF_ARRAY ? merges->count : 0);
+}
+
+uint64_t smg_tokenizer_memory_of(uint64_t tokens, uint64_t token_bytes, uint64_t merges)
+{
+    const smg_vocabulary_counts counts = {.tokens = tokens, .token_bytes = token_bytes, .merges = merges};
     smg_arena counting = {0};
     (void)smg_vocabulary_take(&counting, counts);
     return counting.used;

@@ -30,6 +30,8 @@ void smg_tokenizer_free(smg_tokenizer *tokenizer);
 /* Upper bound of the memory that smg_tokenizer_new will take for this file, from its keys alone; 0 without
  * keys. */
 uint64_t smg_tokenizer_memory(const smg_gguf *gguf);
+/* The same for a vocabulary of which only this is known: `token_bytes` as in a file, eight more than its text a token. */
+uint64_t smg_tokenizer_memory_of(uint64_t tokens, uint64_t token_bytes, uint64_t merges);
 
 typedef struct smg_span {
     const char *text;
