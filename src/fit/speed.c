@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/alloc.h"
 #include "base/clock.h"
@@ -161,9 +160,20 @@ static double time_rounds(smg_pool *pool, smg_pool_fn run, job *work)
     return rounds[count / 2] > 0.0 ? rounds[count / 2] : 1e-9;
 }
 
+/* A row in the form that products want. */
+static void make_activations(const smg_kernels *kernels, smg_act act, int32_t columns, float *x, void *ret_row)
+{
+    for (int32_t i = 0; i < columns; i++)
+        x[i] = (float)(i % 17) / 16.0F - 0.5F;
+    if (kernels->quantize[act] != NULL)
+        kernels->quantize[act](x, ret_row, columns);
+    else
+        memcpy(ret_row, x, (size_t)columns * sizeof *x);
+}
+
 /* Bytes a second of products with rows of one type; 0 where the memory is too small for a tile. */
 static double measure_type(smg_pool *pool, const smg_kernels *kernels, smg_type type, int32_t columns,
-                           const uint8_t *data, size_t bytes, void *activations)
+                           const uint8_t *data, size_t bytes, float *x, void *activations)
 {
     const smg_type_info *info = smg_type_describe(type);
     if (info == NULL || kernels->matmul[type] == NULL)
@@ -171,6 +181,7 @@ static double measure_type(smg_pool *pool, const smg_kernels *kernels, smg_type 
     const smg_act act = smg_act_for(type);
     const int32_t block = info->block_elements;
     columns = columns < block ? block : columns / block * block;
+    make_activations(kernels, act, columns, x, activations);
     job work = {.matmul = kernels->matmul[type],
                 .data = data,
                 .row_bytes = smg_type_row_bytes(type, (uint64_t)columns),
@@ -195,17 +206,6 @@ static void memory_done(memory *block)
         smg_unmap(block->data, block->bytes);
 }
 
-/* A row in the form that products of `type` want. */
-static void make_activations(const smg_kernels *kernels, smg_act act, int32_t columns, float *x, void *ret_row)
-{
-    for (int32_t i = 0; i < columns; i++)
-        x[i] = (float)(i % 17) / 16.0F - 0.5F;
-    if (kernels->quantize[act] != NULL)
-        kernels->quantize[act](x, ret_row, columns);
-    else
-        memcpy(ret_row, x, (size_t)columns * sizeof *x);
-}
-
 smidge_status smg_speed_measure(smg_pool *pool, uint32_t cpu_mask, uint64_t types, int32_t columns, size_t bytes,
                                 smg_speed *ret_speed, smidge_error *error)
 {
@@ -216,8 +216,6 @@ smidge_status smg_speed_measure(smg_pool *pool, uint32_t cpu_mask, uint64_t type
     SMG_CLEANUP(smg_free_ptr) void *row = smg_alloc_array((size_t)columns + 64, sizeof *x);
     if (weights.data == NULL || x == NULL || row == NULL)
         return smg_error_no_memory(error, where, bytes);
-    /* Small pages, as a mapped file has. */
-    (void)madvise(weights.data, bytes, MADV_NOHUGEPAGE);
     memset(weights.data, MADE_UP_BYTE, bytes);
     smg_speed speed = {.threads = smg_pool_threads(pool)};
     smg_kernels kernels;
@@ -229,10 +227,8 @@ smidge_status smg_speed_measure(smg_pool *pool, uint32_t cpu_mask, uint64_t type
     for (int type = 0; type < SMG_TYPE_COUNT; type++) {
         if ((types >> type & 1) == 0)
             continue;
-        const int32_t block = smg_type_describe((uint32_t)type) != NULL ? SMG_QK_K : 1;
-        make_activations(&kernels, smg_act_for((smg_type)type), columns / block * block, x, row);
         speed.rates[type] =
-            measure_type(pool, &kernels, (smg_type)type, columns, weights.data, bytes, row);
+            measure_type(pool, &kernels, (smg_type)type, columns, weights.data, bytes, x, row);
     }
     smg_pool_release(pool);
     *ret_speed = speed;
