@@ -1,7 +1,7 @@
 /* Whether a model takes the memory that it is said to need: the prediction, and the most that a `smidge run` with a
  * full context had in RAM (VmHWM, as wait4 reports it).
  *
- *     memory_need SMIDGE MODEL [POSITIONS] [THREADS]      256 positions, two threads
+ *     memory_need SMIDGE MODEL [POSITIONS] [THREADS] [KV]      256 positions, two threads, f16
  *
  * Prints one row of a markdown table, in MiB. Fails if the run had more than was predicted, or less by more than 5 %
  * and 8 MiB.
@@ -44,8 +44,8 @@ static size_t make_prompt(const smidge_model *model, size_t wanted, char text[PR
 }
 
 /* What is needed for a context, and a prompt that fills it but for the answer. */
-static smidge_status predict(const char *path, size_t positions, int32_t threads, char prompt[PROMPT_ROOM],
-                             size_t *ret_positions, smg_memory_need *ret_need, smidge_error *error)
+static smidge_status predict(const char *path, size_t positions, int32_t threads, int32_t kv_type,
+                             char prompt[PROMPT_ROOM], size_t *ret_positions, smg_memory_need *ret_need, smidge_error *error)
 {
     smidge_model_options options;
     smidge_session_options session;
@@ -57,13 +57,15 @@ static smidge_status predict(const char *path, size_t positions, int32_t threads
     SMG_TRY(smidge_model_open(path, &options, &model, error));
     *ret_positions = make_prompt(model, positions - ANSWER, prompt) + ANSWER;
     session.context = (int32_t)*ret_positions;
+    session.kv_type = kv_type;
     smidge_status status = smg_session_need(model, &session, ret_need, error);
     smidge_model_close(model);
     return status;
 }
 
 /* The most that the run had resident, in MiB; negative if it failed. */
-static double measure(const char *program, const char *model, const char *prompt, const char *threads)
+static double measure(const char *program, const char *model, const char *prompt, const char *threads,
+                      const char *kv)
 {
     char answer[16];
     snprintf(answer, sizeof answer, "%d", ANSWER);
@@ -71,7 +73,7 @@ static double measure(const char *program, const char *model, const char *prompt
     if (child == 0) {
         int nowhere = open("/dev/null", O_WRONLY);
         dup2(nowhere, STDOUT_FILENO);
-        execl(program, program, "run", "-m", model, "-p", prompt, "-n", answer, "-t", threads, "--force",
+        execl(program, program, "run", "-m", model, "-p", prompt, "-n", answer, "-t", threads, "--kv", kv, "--force",
               (char *)NULL);
         _exit(127);
     }
@@ -88,15 +90,19 @@ int main(int argc, char **argv)
     static char prompt[PROMPT_ROOM];
     size_t positions = argc > 3 ? (size_t)atoi(argv[3]) : 256;
     const char *threads = argc > 4 ? argv[4] : "2";
+    const char *kv = argc > 5 ? argv[5] : "f16";
+    const int32_t kv_type = strcmp(kv, "q8_0") == 0  ? SMIDGE_KV_Q8_0
+                            : strcmp(kv, "f32") == 0 ? SMIDGE_KV_F32
+                                                     : SMIDGE_KV_F16;
     smg_memory_need need;
     smidge_error error;
     if (argc < 3 || positions <= ANSWER) {
-        fprintf(stderr, "usage: memory_need SMIDGE MODEL [POSITIONS] [THREADS]\n");
+        fprintf(stderr, "usage: memory_need SMIDGE MODEL [POSITIONS] [THREADS] [KV]\n");
         return 2;
     }
-    if (predict(argv[2], positions, atoi(threads), prompt, &positions, &need, &error) != SMIDGE_OK)
+    if (predict(argv[2], positions, atoi(threads), kv_type, prompt, &positions, &need, &error) != SMIDGE_OK)
         return fail(&error);
-    double measured = measure(argv[1], argv[2], prompt, threads);
+    double measured = measure(argv[1], argv[2], prompt, threads, kv);
     if (measured < 0.0) {
         fprintf(stderr, "memory_need: %s run did not end well\n", argv[1]);
         return 2;
@@ -108,8 +114,8 @@ int main(int argc, char **argv)
                           : over > allowed ? "FAIL: too much"
                                            : "pass";
     const char *name = strrchr(argv[2], '/');
-    printf("| %s | %zu | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %+.1f (%+.1f %%) | %s |\n",
-           name != NULL ? name + 1 : argv[2], positions, (double)need.weights / MIB,
+    printf("| %s | %zu | %s | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %.1f | %+.1f (%+.1f %%) | %s |\n",
+           name != NULL ? name + 1 : argv[2], positions, kv, (double)need.weights / MIB,
            (double)need.vocabulary / MIB, (double)need.kv / MIB, (double)need.scratch / MIB,
            (double)need.program / MIB, predicted, measured, over, 100.0 * over / measured, verdict);
     return strcmp(verdict, "pass") != 0;

@@ -87,7 +87,7 @@ done
 
 cat "$work/agreement"
 echo
-echo "| model | positions | weights | vocabulary | KV | scratch | program | predicted MiB | VmHWM MiB | over | verdict |"
-echo "|---|---|---|---|---|---|---|---|---|---|---|"
+echo "| model | positions | KV | weights | vocabulary | KV cache | scratch | program | predicted MiB | VmHWM MiB | over | verdict |"
+echo "|---|---|---|---|---|---|---|---|---|---|---|---|"
 cat "$work/memory"
 exit "$failed"

@@ -49,6 +49,15 @@ typedef struct smidge_file_info {
     int32_t vocabulary;
     int32_t context;
     int32_t window; /* of sliding-window attention; 0: none */
+    /* And this again of every file. */
+    char kind[16];      /* general.type: "model", "adapter", "imatrix"; "" if the file does not say */
+    char pre[32];       /* pre-tokenizer, of BPE; "" where there is none */
+    int32_t has_template; /* a chat template: 0 none, 1 recognised, -1 not recognised */
+    char chat_template[32]; /* its name where it is recognised */
+    uint64_t tokens;         /* of the vocabulary; 0: none */
+    uint64_t special_tokens; /* of these: control tokens and those that users defined */
+    int64_t bos; /* ids; -1: not stated */
+    int64_t eos;
 } smidge_file_info;
 
 SMIDGE_API void smidge_file_describe(smidge_file *file, smidge_file_info *ret_info);

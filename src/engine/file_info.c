@@ -18,6 +18,7 @@
 #include "quant/dequantize.h"
 #include "quant/quantize_file.h"
 #include "smidge/tools.h"
+#include "token/chat_template.h"
 #include "token/tokenizer.h"
 
 enum { MAX_TYPE_CHOICES = 64 };
@@ -220,6 +221,56 @@ static void describe_tokenizer(const smg_gguf *gguf, char *ret_text, size_t room
     }
 }
 
+static int64_t load_signed(const uint8_t *bytes, int width)
+{
+    uint64_t value = 0;
+    for (int i = width - 1; i >= 0; i--)
+        value = value << 8 | bytes[i];
+    uint64_t sign = UINT64_C(1) << (width * 8 - 1);
+    return (int64_t)((value ^ sign) - sign);
+}
+
+/* Kinds of tokens, as tokenizer.ggml.token_type has them (llama.h: LLAMA_TOKEN_TYPE_*). */
+enum { TOKEN_CONTROL = 3, TOKEN_USER_DEFINED = 4 };
+
+static int64_t token_id(const smg_gguf *gguf, const char *name)
+{
+    const smg_gguf_key *key = smg_gguf_find(gguf, name);
+    uint32_t id = 0;
+    if (key == NULL || smg_gguf_get_u32(gguf, name, &id, NULL, NULL) != SMIDGE_OK)
+        return -1;
+    return id;
+}
+
+static void describe_vocabulary(const smg_gguf *gguf, smidge_file_info *info)
+{
+    const smg_gguf_key *tokens = smg_gguf_find(gguf, "tokenizer.ggml.tokens");
+    const smg_gguf_key *types = smg_gguf_find(gguf, "tokenizer.ggml.token_type");
+    info->tokens = tokens != NULL && tokens->type == SMG_GGUF_ARRAY ? tokens->count : 0;
+    info->bos = token_id(gguf, "tokenizer.ggml.bos_token_id");
+    info->eos = token_id(gguf, "tokenizer.ggml.eos_token_id");
+    copy_key(gguf, "tokenizer.ggml.pre", info->pre, sizeof info->pre);
+    if (types == NULL || types->type != SMG_GGUF_ARRAY || types->element_type != SMG_GGUF_I32)
+        return;
+    for (uint64_t i = 0; i < types->count; i++) {
+        const int64_t type = load_signed(types->value + i * 4, 4);
+        info->special_tokens += type == TOKEN_CONTROL || type == TOKEN_USER_DEFINED;
+    }
+}
+
+static void describe_template(const smg_gguf *gguf, smidge_file_info *info)
+{
+    smg_text jinja = {.data = "", .size = 0};
+    const smg_chat_template *found = NULL;
+    if (smg_gguf_find(gguf, "tokenizer.chat_template") == NULL)
+        return;
+    const bool known = smg_gguf_get_text(gguf, "tokenizer.chat_template", &jinja, NULL, NULL) == SMIDGE_OK &&
+                       smg_chat_recognize(jinja, &found, NULL) == SMIDGE_OK;
+    info->has_template = known ? 1 : -1;
+    if (known)
+        snprintf(info->chat_template, sizeof info->chat_template, "%s", smg_chat_name(found));
+}
+
 void smidge_file_describe(smidge_file *file, smidge_file_info *ret_info)
 {
     const smg_gguf *gguf = &file->gguf;
@@ -238,6 +289,9 @@ void smidge_file_describe(smidge_file *file, smidge_file_info *ret_info)
     }
     copy_key(gguf, "general.architecture", info.architecture, sizeof info.architecture);
     copy_key(gguf, "general.name", info.name, sizeof info.name);
+    copy_key(gguf, "general.type", info.kind, sizeof info.kind);
+    describe_vocabulary(gguf, &info);
+    describe_template(gguf, &info);
     describe_tokenizer(gguf, info.tokenizer, sizeof info.tokenizer);
     snprintf(info.type, sizeof info.type, "%s", smg_gguf_file_type(gguf));
     snprintf(info.id, sizeof info.id, "%016" PRIx64, smg_model_id(gguf));
@@ -306,15 +360,6 @@ static void write_string(writer *out, smg_text text)
         else
             write_format(out, "%c", byte);
     }
-}
-
-static int64_t load_signed(const uint8_t *bytes, int width)
-{
-    uint64_t value = 0;
-    for (int i = width - 1; i >= 0; i--)
-        value = value << 8 | bytes[i];
-    uint64_t sign = UINT64_C(1) << (width * 8 - 1);
-    return (int64_t)((value ^ sign) - sign);
 }
 
 static void write_scalar(writer *out, smg_gguf_type type, const uint8_t *bytes)
