@@ -13,6 +13,8 @@ typedef struct bench_options {
     int32_t repetitions;
     int32_t readings;
     const char *output;
+    bool report;
+    const char *report_path; /* NULL: named after board and model */
 } bench_options;
 
 typedef struct bench_speed {

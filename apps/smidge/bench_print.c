@@ -150,7 +150,7 @@ static json_t *json_of_latency(const bench_threads *run, const char *test, const
                      latency->p50, "ms_p95", latency->p95, "ms_p99", latency->p99);
 }
 
-static void print_json(const bench_report *report)
+json_t *bench_json(const bench_report *report)
 {
     json_t *array = json_array();
     char verdict[256];
@@ -170,6 +170,12 @@ static void print_json(const bench_report *report)
                                            "peak_memory_bytes", (json_int_t)report->peak_bytes, "kernels",
                                            report->model.cpu, "recommended_threads",
                                            (int)fastest(report)->threads, "verdict", verdict));
+    return array;
+}
+
+static void print_json(const bench_report *report)
+{
+    json_t *array = bench_json(report);
     json_dumpf(array, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(7));
     fputc('\n', stdout);
     json_decref(array);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench_file.h"
 #include "bench_measure.h"
 #include "bench_print.h"
 #include "smidge/tools.h"
@@ -17,6 +18,9 @@ static int parse(bench_options *options, int argc, char **argv)
         {"--readings", CLI_INT, &options->readings, "N",
          "readings of the time-to-label test, 0 for none (default 40)"},
         {"-o,--output", CLI_TEXT, &options->output, "FORMAT", "md, json or csv (default md)"},
+        {"--report", CLI_FLAG, &options->report, NULL,
+         "also write BOARD-MODEL.json: this machine and its speed, for bench/boards"},
+        {"--report-file", CLI_TEXT, &options->report_path, "FILE", "the same, to this file"},
     };
     size_t count;
     int status = cli_parse(&cli_bench, flags, sizeof flags / sizeof *flags, argc, argv, NULL, 0, &count);
@@ -47,11 +51,19 @@ static int run(int argc, char **argv, int64_t started)
     int32_t first = options.model.threads > 0 ? options.model.threads : 1;
     int32_t last = options.model.threads > 0 ? options.model.threads : cpu.cores;
     bench_report report = {.first_threads = first};
+    bench_state before;
+    bench_state_read(&before);
     for (int32_t threads = first; threads <= last && report.count < BENCH_MAX_RUNS && status < 0; threads++)
         status = bench_run(&options, threads, &report);
     if (status >= 0)
         return status;
     bench_print(&report, format);
+    if (options.report || options.report_path != NULL) {
+        fflush(stdout);
+        status = bench_file_write(options.report_path, &options, &report, &before);
+        if (status >= 0)
+            return cli_close_output(status);
+    }
     return cli_close_output(EXIT_OK);
 }
 
