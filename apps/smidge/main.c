@@ -5,9 +5,9 @@
 #include "cli.h"
 #include "process.h"
 
-static const cli_command *const commands[] = {&cli_run,      &cli_classify, &cli_bench,
-                                              &cli_inspect,  &cli_tokenize, &cli_repack,
-                                              &cli_quantize, &cli_pull,     &cli_fit};
+static const cli_command *const commands[] = {&cli_run,      &cli_classify, &cli_bench,     &cli_inspect,
+                                              &cli_tokenize, &cli_repack,   &cli_quantize,  &cli_pull,
+                                              &cli_fit,      &cli_imatrix,  &cli_perplexity};
 
 static int print_overview(void)
 {

@@ -16,6 +16,11 @@ static int32_t kv_type(const char *name)
     return -1;
 }
 
+int32_t model_kv_type(const model_flags *flags)
+{
+    return kv_type(flags->kv);
+}
+
 int model_check(const cli_command *command, const model_flags *flags)
 {
     if (flags->path == NULL)

@@ -28,6 +28,8 @@ typedef struct model_flags {
 
 /* -1 to go on, or the exit status after a usage error. */
 int model_check(const cli_command *command, const model_flags *flags);
+/* The smidge_kv_type of flags that were checked. */
+int32_t model_kv_type(const model_flags *flags);
 smidge_status model_open(const model_flags *flags, int64_t deadline_ns, smidge_model **ret_model,
                          smidge_error *error);
 smidge_status model_session(const model_flags *flags, smidge_model *model, int32_t context,

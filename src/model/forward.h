@@ -37,6 +37,15 @@ enum { SMG_OUTPUT_GROUP = 16 };
 
 typedef struct smg_scratch smg_scratch;
 
+/* Sees what goes into the products of passes: `rows` rows of floats, `stride` floats apart, as they are before they are
+ * quantized. Each range of columns comes to one worker, in the same order of products whatever the number of threads, with all rows
+ * of the pass; ranges of the same product may come to several workers at once. Must not fail. */
+typedef struct smg_observer {
+    void (*see)(void *context, const smg_matrix *matrix, const float *x, size_t stride, int32_t rows,
+                int32_t first_column, int32_t end_column);
+    void *context;
+} smg_observer;
+
 /* Takes from the arena (which may only be counting: then NULL) everything that passes of up to `rows` tokens,
  * at positions below context + spare, on `threads` threads need. */
 smg_scratch *smg_scratch_take(smg_arena *arena, const smg_model *model, int32_t rows, int32_t context,
@@ -44,6 +53,9 @@ smg_scratch *smg_scratch_take(smg_arena *arena, const smg_model *model, int32_t 
 /* Whether a context of this length turns by the model's long factors (Phi-3's longrope). What is computed with one
  * set means nothing with the other. */
 bool smg_scratch_long(const smg_model *model, int32_t context);
+
+/* From now on passes with this scratch are watched; NULL: no longer. The observer must stay. */
+void smg_scratch_observe(smg_scratch *scratch, const smg_observer *observer);
 
 /* Runs the batch on the pool, waiting for it in the order of deadlines. `output` may be NULL where no row is wanted.
  * On SMIDGE_E_DEADLINE and SMIDGE_E_CANCELLED the cells of the batch hold garbage and nothing else changed.

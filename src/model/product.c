@@ -4,6 +4,8 @@
  * it costs as much as doing it. */
 #define TILES_PER_WORKER 6
 #define TILE_STEP 16
+/* Columns that a worker shows to an observer at once: some cache lines. */
+#define OBSERVED_COLUMNS 64
 
 /* ---- Inputs ------------------------------------------------------------------------------------------ */
 
@@ -26,12 +28,13 @@ static void prepare_row(const smg_model *model, const smg_source *source, int64_
     }
 }
 
-/* Where the source's forms will stand. */
-static smg_inputs place_inputs(const smg_source *source, smg_scratch *scratch, int worker, float **ret_norm)
+/* Where the source's forms will stand: a single row's with each worker, unless somebody wants to see it whole. */
+static smg_inputs place_inputs(const smg_source *source, smg_scratch *scratch, int worker, bool alone,
+                               float **ret_norm)
 {
     smg_worker_scratch *own = &scratch->workers[worker];
-    smg_inputs inputs = source->rows == 1 ? own->single : scratch->batch;
-    *ret_norm = source->rows == 1 ? own->norm : scratch->norm;
+    smg_inputs inputs = alone ? own->single : scratch->batch;
+    *ret_norm = alone ? own->norm : scratch->norm;
     /* F32 needs no copy: the normed rows, or the source itself, which kernels only read. */
     inputs.rows[SMG_ACT_F32] = source->norm != NULL ? *ret_norm : (float *)(uintptr_t)source->x;
     inputs.stride[SMG_ACT_F32] =
@@ -49,6 +52,25 @@ static bool prepare_batch(const smg_model *model, smg_worker *worker, const smg_
     while (smg_worker_next(worker, source->rows, step > 0 ? step : 1, &begin, &end)) {
         for (int64_t row = begin; row < end; row++)
             prepare_row(model, source, row, row, norm, inputs);
+    }
+    return smg_worker_barrier(worker);
+}
+
+/* Shows the products' input to the observer. True when the run was stopped. */
+static bool show_input(const smg_observer *observer, smg_worker *worker, const smg_source *source,
+                       const smg_inputs *inputs, const smg_product *products, int count)
+{
+    const float *x = inputs->rows[SMG_ACT_F32];
+    const size_t stride = inputs->stride[SMG_ACT_F32] / sizeof *x;
+    int64_t begin;
+    int64_t end;
+    while (smg_worker_next(worker, source->columns, OBSERVED_COLUMNS, &begin, &end)) {
+        for (int i = 0; i < count; i++) {
+            const smg_matrix *const matrices[] = {products[i].matrix, products[i].pair};
+            for (int j = 0; j < 2 && matrices[j] != NULL; j++)
+                observer->see(observer->context, matrices[j], x, stride, source->rows, (int32_t)begin,
+                              (int32_t)end);
+        }
     }
     return smg_worker_barrier(worker);
 }
@@ -131,8 +153,10 @@ static int64_t tile_of(int64_t n, int64_t total, int workers)
 bool smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *worker,
                      const smg_source *source, const smg_product *products, int count)
 {
+    const smg_observer *observer = scratch->observer;
+    const bool alone = source->rows == 1 && observer == NULL;
     float *norm;
-    smg_inputs inputs = place_inputs(source, scratch, worker->index, &norm);
+    smg_inputs inputs = place_inputs(source, scratch, worker->index, alone, &norm);
     tiling tiles = {
         .kernels = &model->kernels,
         .inputs = &inputs,
@@ -147,9 +171,11 @@ bool smg_product_run(const smg_model *model, smg_scratch *scratch, smg_worker *w
     int64_t total = 0;
     for (int i = 0; i < count; i++)
         total += tiles_of(&products[i], step);
-    if (source->rows > 1 && prepare_batch(model, worker, source, norm, &inputs))
+    if (!alone && prepare_batch(model, worker, source, norm, &inputs))
         return true;
-    bool prepared = source->rows > 1;
+    if (observer != NULL && show_input(observer, worker, source, &inputs, products, count))
+        return true;
+    bool prepared = !alone;
     int64_t tile;
     int64_t end;
     while (smg_worker_next(worker, total, 1, &tile, &end)) {

@@ -25,6 +25,11 @@ static smg_inputs take_inputs(smg_arena *arena, const smg_model *model, int32_t 
     return inputs;
 }
 
+void smg_scratch_observe(smg_scratch *scratch, const smg_observer *observer)
+{
+    scratch->observer = observer;
+}
+
 bool smg_scratch_long(const smg_model *model, int32_t context)
 {
     return model->weights.rope_divisors_long != model->weights.rope_divisors &&
