@@ -1,178 +1,289 @@
-/* Importance matrices as files: both forms mean the same, and no integer in them is believed. */
-#include "test_support.h"
-
-#include <math.h>
-#include <string.h>
-
-#include "format/blocks.h"
-#include "gguf_builder.h"
+/* Importance matrices as files: what the reader takes from GGUF and .dat, and files that are wrong, by accident or on purpose, at
+ * every length and with hostile numbers in every place; the same bytes for merging. */
 #include "quant/imatrix.h"
 
-enum { COLUMNS = 8 };
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-static const char tensor[] = "blk.0.attn_q.weight";
-static const float sums[COLUMNS] = {0, 1, 2, 3, 4, 5, 6, 11}; /* 4 on the average */
+#include "base/alloc.h"
+#include "format/gguf.h"
+#include "gguf_builder.h"
+#include "measure/imatrix_collect.h"
+#include "test_support.h"
 
-typedef struct dat {
-    uint8_t bytes[512];
-    size_t size;
-} dat;
+#define SHAPE(...) ((const uint64_t[]){__VA_ARGS__})
+#define COLUMNS 8
 
-static void put_int(dat *file, uint32_t value)
+static const float sums[COLUMNS] = {1, 2, 3, 4, 0, 6, 7, 9}; /* 4 on the average */
+
+static void add_matrix(gguf_builder *b, const char *name, const float *values, float rows)
 {
-    memcpy(file->bytes + file->size, &value, sizeof value);
-    file->size += sizeof value;
+    char full[128];
+    snprintf(full, sizeof full, "%s.in_sum2", name);
+    gguf_add_tensor(b, full, SMG_TYPE_F32, 2, SHAPE(COLUMNS, 1), values, COLUMNS * sizeof *values);
+    snprintf(full, sizeof full, "%s.counts", name);
+    gguf_add_tensor(b, full, SMG_TYPE_F32, 2, SHAPE(1, 1), &rows, sizeof rows);
 }
 
-static void put_text(dat *file, const char *text)
+static void begin_sound(gguf_builder *b)
 {
-    put_int(file, (uint32_t)strlen(text));
-    memcpy(file->bytes + file->size, text, strlen(text));
-    file->size += strlen(text);
+    static const char *const texts[] = {"readings.txt"};
+    gguf_begin(b, 3);
+    gguf_add_str(b, "general.type", "imatrix");
+    gguf_add_array_str(b, "imatrix.datasets", texts, 1);
+    gguf_add_u32(b, "imatrix.chunk_count", 3);
+    gguf_add_u32(b, "imatrix.chunk_size", 512);
+    add_matrix(b, "blk.0.attn_q.weight", sums, 1536);
 }
 
-static void put_entry(dat *file, const char *name, uint32_t calls, const float *values)
+static void build_sound(gguf_builder *b)
 {
-    put_text(file, name);
-    put_int(file, calls);
-    put_int(file, COLUMNS);
-    memcpy(file->bytes + file->size, values, COLUMNS * sizeof *values);
-    file->size += COLUMNS * sizeof *values;
+    begin_sound(b);
+    add_matrix(b, "blk.0.ffn_down.weight", sums, 1536);
+    gguf_finish(b);
 }
 
-static dat make_dat(void)
+/* One entry, then where it comes from. */
+static void build_dat(gguf_buffer *b)
 {
-    dat file = {.size = 0};
-    put_int(&file, 2);
-    put_entry(&file, tensor, 7, sums);
-    put_entry(&file, "blk.0.ffn_up.weight", 0, sums); /* nothing went through it */
-    put_int(&file, 7);
-    put_text(&file, "readings.txt");
-    return file;
+    gguf_put_int(b, 1, 4);
+    gguf_put_int(b, 6, 4);
+    gguf_put(b, "blk.0.", 6);
+    gguf_put_int(b, 3, 4);
+    gguf_put_int(b, COLUMNS, 4);
+    for (int i = 0; i < COLUMNS; i++)
+        gguf_put_f32(b, sums[i]);
+    gguf_put_int(b, 3, 4);
+    gguf_put_int(b, 4, 4);
+    gguf_put(b, "text", 4);
 }
 
-static void make_gguf(gguf_builder *file, float tokens)
+/* ---- Reading whatever there is --------------------------------------------------------------------------- */
+
+static void check_matrix(const smg_imatrix *imatrix, const char *name)
 {
-    gguf_begin(file, 3);
-    gguf_add_str(file, "general.type", "imatrix");
-    gguf_add_array_str(file, "imatrix.datasets", (const char *const[]){"readings.txt"}, 1);
-    gguf_add_u32(file, "imatrix.chunk_count", 7);
-    gguf_add_tensor(file, "blk.0.attn_q.weight.in_sum2", SMG_TYPE_F32, 2, (uint64_t[]){COLUMNS, 1}, sums,
-                    sizeof sums);
-    gguf_add_tensor(file, "blk.0.attn_q.weight.counts", SMG_TYPE_F32, 2, (uint64_t[]){1, 1}, &tokens,
-                    sizeof tokens);
-    gguf_finish(file);
+    int64_t columns = -1;
+    double total = 0;
+    const float *values = smg_imatrix_find(imatrix, name, &columns);
+    if (values == NULL)
+        return;
+    assert_true(columns > 0);
+    for (int64_t i = 0; i < columns; i++) {
+        assert_true(isfinite(values[i]) && values[i] > 0);
+        total += (double)values[i];
+    }
+    assert_true(fabs(total / (double)columns - 1) < 1e-4);
 }
 
-static void check(const void *bytes, size_t size)
+/* Over a block that ends where the bytes end, so that a sanitizer sees a read behind them. Reads it, and adds it to a collection:
+ * each gives a sound result or an error that says something, and leaves nothing behind. */
+static smidge_status try_bytes(const void *bytes, size_t size, smidge_status *ret_merged, smidge_error *error)
 {
+    const uint64_t live = smg_alloc_live_blocks();
+    uint8_t *copy = malloc(size == 0 ? 1 : size);
     smg_imatrix *imatrix = NULL;
+    smg_collector *collector = NULL;
+    smidge_error merge_error = {0};
+    assert_non_null(copy);
+    memcpy(copy, bytes, size);
+    *error = (smidge_error){0};
+    const smidge_status status = smg_imatrix_parse(copy, size, "some.file", &imatrix, error);
+    if (status == SMIDGE_OK) {
+        check_matrix(imatrix, "blk.0.attn_q.weight");
+        check_matrix(imatrix, "blk.0.ffn_down.weight");
+        check_matrix(imatrix, "blk.0.");
+        smg_imatrix_close(imatrix);
+    } else {
+        assert_null(imatrix);
+        assert_true(error->message[0] != '\0');
+    }
+    assert_int_equal(smg_collector_new(&collector, &merge_error), SMIDGE_OK);
+    *ret_merged = smg_collector_merge_bytes(collector, copy, size, "some.file", &merge_error);
+    if (*ret_merged != SMIDGE_OK)
+        assert_true(merge_error.message[0] != '\0');
+    smg_collector_free(collector);
+    free(copy);
+    assert_int_equal(smg_alloc_live_blocks(), live);
+    return status;
+}
+
+static void expect(smidge_status status, smidge_status merged, const char *words, gguf_builder *b)
+{
     smidge_error error;
-    int64_t columns = 0;
-    if (smg_imatrix_parse(bytes, size, "test", &imatrix, &error) != SMIDGE_OK)
-        fail_msg("%s", error.message);
-    assert_int_equal(smg_imatrix_count(imatrix), 1);
-    assert_int_equal(smg_imatrix_chunks(imatrix), 7);
+    smidge_status got_merged;
+    gguf_finish(b);
+    const smidge_status got = try_bytes(b->bytes, b->size, &got_merged, &error);
+    if (got != status || got_merged != merged || strstr(error.message, words) == NULL)
+        fail_msg("%s (\"%s\") and merged %s; not %s (\"%s\") and %s", smidge_status_name(got), error.message,
+                 smidge_status_name(got_merged), smidge_status_name(status), words,
+                 smidge_status_name(merged));
+    gguf_free(b);
+}
+
+/* ---- Sound ones ------------------------------------------------------------------------------------------ */
+
+static void check_values(const float *values)
+{
+    for (int i = 0; i < COLUMNS; i++) {
+        const double wanted = i == 4 ? 1e-6 : (double)sums[i] / 4;
+        assert_true(fabs((double)values[i] - wanted) < 1e-6 * wanted);
+    }
+}
+
+static void gguf_is_read(void **state)
+{
+    (void)state;
+    gguf_builder b;
+    smg_imatrix *imatrix;
+    smidge_error error;
+    int64_t columns;
+    build_sound(&b);
+    assert_int_equal(smg_imatrix_parse(b.bytes, b.size, "x", &imatrix, &error), SMIDGE_OK);
+    gguf_free(&b);
+    assert_int_equal(smg_imatrix_count(imatrix), 2);
+    assert_int_equal(smg_imatrix_chunks(imatrix), 3);
     assert_string_equal(smg_imatrix_dataset(imatrix), "readings.txt");
-    assert_null(smg_imatrix_find(imatrix, "blk.0.ffn_up.weight", &columns));
-    const float *values = smg_imatrix_find(imatrix, tensor, &columns);
-    assert_non_null(values);
+    check_values(smg_imatrix_find(imatrix, "blk.0.attn_q.weight", &columns));
     assert_int_equal(columns, COLUMNS);
-    assert_true(values[0] == 1e-6F);
-    for (int i = 1; i < COLUMNS; i++)
-        assert_true(values[i] == sums[i] / 4);
+    assert_null(smg_imatrix_find(imatrix, "blk.0.attn_q", &columns));
     smg_imatrix_close(imatrix);
 }
 
-static void both_forms_say_the_same(void **state)
+static void dat_is_read(void **state)
 {
-    const dat file = make_dat();
-    gguf_builder gguf;
     (void)state;
-    check(file.bytes, file.size);
-    make_gguf(&gguf, 100);
-    check(gguf.bytes, gguf.size);
-    gguf_free(&gguf);
-}
-
-static void refused(const void *bytes, size_t size, const char *why)
-{
-    smg_imatrix *imatrix = NULL;
+    gguf_buffer b = {0};
+    smg_imatrix *imatrix;
     smidge_error error;
-    assert_int_equal(smg_imatrix_parse(bytes, size, "test", &imatrix, &error), SMIDGE_E_FORMAT);
-    if (strstr(error.message, why) == NULL)
-        fail_msg("\"%s\" does not say \"%s\"", error.message, why);
+    int64_t columns;
+    build_dat(&b);
+    assert_int_equal(smg_imatrix_parse(b.data, b.size, "x", &imatrix, &error), SMIDGE_OK);
+    assert_int_equal(smg_imatrix_chunks(imatrix), 3);
+    assert_string_equal(smg_imatrix_dataset(imatrix), "text");
+    check_values(smg_imatrix_find(imatrix, "blk.0.", &columns));
+    smg_imatrix_close(imatrix);
+    /* older ones end behind the last entry */
+    assert_int_equal(smg_imatrix_parse(b.data, b.size - 12, "x", &imatrix, &error), SMIDGE_OK);
+    assert_int_equal(smg_imatrix_chunks(imatrix), 0);
+    assert_string_equal(smg_imatrix_dataset(imatrix), "");
+    smg_imatrix_close(imatrix);
+    free(b.data);
 }
 
-static void cut_and_foreign_files_are_refused(void **state)
+/* ---- Wrong ones ------------------------------------------------------------------------------------------ */
+
+static void numbers_that_cannot_be(void **state)
 {
-    dat file = make_dat();
-    gguf_builder gguf;
-    smg_imatrix *imatrix = NULL;
     (void)state;
-    const size_t entries = file.size - 4 - 4 - strlen("readings.txt");
-    for (size_t size = 0; size < file.size; size++) {
-        /* what says where it is from may be missing as a whole */
-        const smidge_status status = smg_imatrix_parse(file.bytes, size, "test", &imatrix, NULL);
-        assert_int_equal(status, size == entries ? SMIDGE_OK : SMIDGE_E_FORMAT);
-        if (status == SMIDGE_OK)
-            smg_imatrix_close(imatrix);
+    static const float bad[] = {NAN, INFINITY, -INFINITY, -1};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        gguf_builder b;
+        float values[COLUMNS];
+        memcpy(values, sums, sizeof values);
+        values[COLUMNS - 1] = bad[i];
+        begin_sound(&b);
+        add_matrix(&b, "blk.1", values, 1536);
+        expect(SMIDGE_E_FORMAT, SMIDGE_E_FORMAT, "a column of blk.1 weighs", &b);
+        begin_sound(&b);
+        add_matrix(&b, "blk.1", sums, bad[i]); /* nothing was summed: nothing is said about it */
+        expect(SMIDGE_OK, SMIDGE_E_FORMAT, "", &b);
     }
-    refused("not a matrix at all", 19, "is not an importance matrix");
-    gguf_begin(&gguf, 3);
-    gguf_add_str(&gguf, "general.architecture", "llama");
-    gguf_finish(&gguf);
-    refused(gguf.bytes, gguf.size, "holds no importance matrix");
-    gguf_free(&gguf);
-    file.size = 0;
-    put_int(&file, 1);
-    put_entry(&file, tensor, 1, (const float[COLUMNS]){1, -1});
-    refused(file.bytes, file.size, "a column of blk.0.attn_q.weight weighs -1");
-    file.size = 0;
-    put_int(&file, 1);
-    put_entry(&file, tensor, 1, (const float[COLUMNS]){NAN});
-    refused(file.bytes, file.size, "weighs nan");
 }
 
-/* Each integer, at its place in make_dat's bytes, with values that sizes are computed from. */
-static void no_integer_is_believed(void **state)
+static void tensors_that_cannot_be(void **state)
 {
-    static const uint32_t hostile[] = {0,          1,          0x7FFFFFFF, 0x80000000, 0xFFFFFFFF,
-                                       0x40000000, 0x3FFFFFFF, 4096,       4097};
-    const dat good = make_dat();
-    const size_t name = strlen(tensor), second = 4 + 4 + name + 8 + sizeof sums;
-    const size_t places[] = {0, 4, 4 + 4 + name, 4 + 4 + name + 4, second, good.size - 20, good.size - 16};
     (void)state;
-    for (size_t p = 0; p < sizeof places / sizeof *places; p++) {
-        for (size_t h = 0; h < sizeof hostile / sizeof *hostile; h++) {
-            dat file = good;
-            smg_imatrix *imatrix = NULL;
-            memcpy(file.bytes + places[p], &hostile[h], sizeof hostile[h]);
-            if (smg_imatrix_parse(file.bytes, file.size, "test", &imatrix, NULL) == SMIDGE_OK)
-                smg_imatrix_close(imatrix);
+    gguf_builder b;
+    gguf_begin(&b, 3);
+    expect(SMIDGE_E_FORMAT, SMIDGE_E_FORMAT, "holds no importance matrix", &b);
+    begin_sound(&b);
+    gguf_add_tensor(&b, "blk.1.in_sum2", SMG_TYPE_F16, 1, SHAPE(COLUMNS), NULL, 2 * COLUMNS);
+    expect(SMIDGE_E_FORMAT, SMIDGE_E_FORMAT, "not F32", &b);
+    begin_sound(&b);
+    gguf_add_tensor(&b, "blk.1.in_sum2", SMG_TYPE_F32, 1, SHAPE(COLUMNS), sums, sizeof sums);
+    expect(SMIDGE_OK, SMIDGE_E_FORMAT, "", &b); /* no counts */
+    begin_sound(&b);
+    gguf_add_tensor(&b, "experts.in_sum2", SMG_TYPE_F32, 2, SHAPE(COLUMNS / 2, 2), sums, sizeof sums);
+    gguf_add_tensor(&b, "experts.counts", SMG_TYPE_F32, 2, SHAPE(1, 2), (const float[]){9, 9}, 8);
+    expect(SMIDGE_OK, SMIDGE_E_UNSUPPORTED, "", &b);
+    begin_sound(&b);
+    gguf_add_tensor(&b, ".in_sum2", SMG_TYPE_F32, 1, SHAPE(COLUMNS), sums, sizeof sums);
+    expect(SMIDGE_OK, SMIDGE_OK, "", &b); /* sums of no tensor are nobody's */
+}
+
+/* Wherever a number stands in a file, these are the values that have broken readers. */
+static void sweep(const uint8_t *bytes, size_t size, size_t header)
+{
+    static const uint64_t hostile[] =
+        {0, 1, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, UINT64_C(1) << 62, UINT64_C(1) << 63, UINT64_MAX};
+    uint8_t *copy = malloc(size);
+    smidge_error error;
+    smidge_status merged;
+    assert_non_null(copy);
+    for (size_t at = 0; at < header; at++) {
+        for (size_t i = 0; i < sizeof hostile / sizeof *hostile; i++) {
+            for (size_t width = 4; width <= 8; width += 4) {
+                memcpy(copy, bytes, size);
+                memcpy(copy + at, &hostile[i], at + width <= size ? width : size - at);
+                (void)!try_bytes(copy, size, &merged, &error);
+            }
         }
     }
+    for (size_t length = 0; length < size; length++) {
+        const smidge_status status = try_bytes(bytes, length, &merged, &error);
+        /* a .dat without the text it comes from is an older one */
+        if (status == SMIDGE_OK)
+            assert_int_equal(length, header);
+    }
+    free(copy);
 }
 
-static void tensors_without_tokens_are_left_out(void **state)
+static void hostile_numbers_everywhere(void **state)
 {
-    gguf_builder gguf;
-    smg_imatrix *imatrix = NULL;
     (void)state;
-    make_gguf(&gguf, 0);
-    assert_int_equal(smg_imatrix_parse(gguf.bytes, gguf.size, "test", &imatrix, NULL), SMIDGE_OK);
-    assert_int_equal(smg_imatrix_count(imatrix), 0);
-    smg_imatrix_close(imatrix);
-    gguf_free(&gguf);
+    gguf_builder b;
+    gguf_buffer dat = {0};
+    build_sound(&b);
+    /* the padding at the end may be missing, the last tensor's bytes not: the sweep by length ends with these */
+    const size_t last = b.data_offset + b.tensor_data.size;
+    sweep(b.bytes, last, b.data_offset);
+    gguf_free(&b);
+    build_dat(&dat);
+    sweep(dat.data, dat.size, dat.size - 12);
+    free(dat.data);
+}
+
+static void every_allocation_may_fail(void **state)
+{
+    (void)state;
+    gguf_builder b;
+    smidge_error error;
+    uint64_t n = 1;
+    build_sound(&b);
+    for (smidge_status status = SMIDGE_E_NOMEM; status != SMIDGE_OK; n++) {
+        smg_imatrix *imatrix = NULL;
+        smg_alloc_fail_at(n);
+        status = smg_imatrix_parse(b.bytes, b.size, "x", &imatrix, &error);
+        smg_alloc_fail_at(0);
+        assert_true(status == SMIDGE_OK || status == SMIDGE_E_NOMEM);
+        smg_imatrix_close(imatrix);
+        assert_int_equal(smg_alloc_live_blocks(), 0);
+    }
+    assert_true(n > 3);
+    gguf_free(&b);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(both_forms_say_the_same),
-        cmocka_unit_test(cut_and_foreign_files_are_refused),
-        cmocka_unit_test(no_integer_is_believed),
-        cmocka_unit_test(tensors_without_tokens_are_left_out),
+        cmocka_unit_test(gguf_is_read),
+        cmocka_unit_test(dat_is_read),
+        cmocka_unit_test(numbers_that_cannot_be),
+        cmocka_unit_test(tensors_that_cannot_be),
+        cmocka_unit_test(hostile_numbers_everywhere),
+        cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
