@@ -20,7 +20,7 @@ quant: format kernels
 model: quant
 constrain: token
 fit: model
-engine: model token constrain fit
+engine: model token constrain fit convert
 data: token
 train: quant data engine
 measure: quant data engine

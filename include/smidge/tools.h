@@ -134,6 +134,31 @@ SMIDGE_API smidge_status smidge_file_quantize(const smidge_file *file, const cha
                                               const smidge_quantize_options *options, smidge_error *error)
     SMIDGE_MUST_CHECK;
 
+typedef struct smidge_convert_options {
+    size_t size;
+    /* As smidge_quantize_options: a mix by its name, or "f32", "f16", "bf16". NULL or "auto": 16 bits, BF16 where the source has that, else
+     * F16. Adapters take the last three. */
+    const char *type;
+    int32_t threads; /* 0: all physical cores */
+    /* For an adapter: the folder or the GGUF file of the model that it was trained on. NULL: the one that it names itself. */
+    const char *base;
+    smidge_progress_fn progress; /* NULL: nobody asks */
+    void *progress_context;
+    /* Called with what a person should know of the result, such as its chat template: one line each. May be NULL. */
+    void (*note)(void *context, const char *text);
+    void *note_context;
+} smidge_convert_options;
+
+/* Makes a GGUF file of a folder of the Hugging Face kind: config.json, the weights as safetensors, single or sharded, in F32, F16 or BF16, and
+ * tokenizer.json or tokenizer.model. Keys, names and tensors are those of llama.cpp's converter. Quantizes on the way where `type` says so, into
+ * the bytes that smidge_file_quantize makes of a file in F16. A folder with adapter_config.json is a LoRA adapter, PEFT's or MLX's.
+ * The file appears when it is whole; holds the tokenizer and some rows. NULL options: defaults. Errors: UNSUPPORTED (a family, tokenizer or
+ * rope scaling that the engine does not run, by name; pickled weights), FORMAT (damaged; sizes that are not config.json's; a tensor that is missing),
+ * INVALID (no such type, no base), IO (a file or shard that is missing), NOMEM. */
+SMIDGE_API smidge_status smidge_convert(const char *folder, const char *path,
+                                        const smidge_convert_options *options, smidge_error *error)
+    SMIDGE_MUST_CHECK;
+
 /* As smidge_tokenize, for a file that needs no more than a vocabulary. */
 SMIDGE_API smidge_status smidge_file_tokenize(smidge_file *file, const smidge_span *spans, size_t span_count,
                                               int32_t *ret_ids, size_t room, size_t *ret_count,
