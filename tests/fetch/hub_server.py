@@ -3,6 +3,8 @@ and what goes wrong is chosen by the name of the repository.
 
     hub_server.py FOLDER [CERTIFICATE KEY]
 
+A repository that is a folder in FOLDER/shelf has the files that lie there.
+
 Writes FOLDER/ports (lines NAME=URL) when it is ready, and a line for each request to FOLDER/log. Contents come from a
 generator with a fixed seed, so that every run cuts at the same places. Ends when its standard input does.
 """
@@ -60,11 +62,19 @@ LARGE = {
 }
 
 
+def shelf(repo, path=""):
+    """Where the test has put files of its own for a repository."""
+    return os.path.join(folder, "shelf", repo, path)
+
+
 def is_small(path):
     return path in SMALL
 
 
 def body_of(repo, path, number):
+    if os.path.isfile(shelf(repo, path)):
+        with open(shelf(repo, path), "rb") as file:
+            return file.read()
     if is_small(path):
         return SMALL[path]
     if repo == "changed" and number > 0:
@@ -84,6 +94,8 @@ def siblings(repo):
             "lfs": {"sha256": digest or sha256(data), "size": size or len(data), "pointerSize": 135},
         }
 
+    if os.path.isdir(shelf(repo)):
+        return [large(name) for name in sorted(os.listdir(shelf(repo)))]
     if repo == "several":
         return [large("m-Q4_K_M.gguf"), large("m-Q8_0.gguf"), large("mmproj-f16.gguf"), {"rfilename": "README.md"}]
     if repo == "single":
@@ -216,7 +228,7 @@ class Handler(BaseHTTPRequestHandler):
         if repo == "elsewhere":
             return self.answer(302, Location="file:///etc/passwd")
         data = body_of(repo, name, number)
-        if is_small(name):
+        if is_small(name) and not os.path.isdir(shelf(repo)):
             return self.answer(200, data, ETag='"%s"' % git_sha1(data), X_Repo_Commit=COMMIT)
         digest, size = sha256(data), len(data)
         if repo == "wrong-hash":
