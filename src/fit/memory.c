@@ -72,22 +72,29 @@ static uint64_t read_number(const char *directory, const char *file)
 
 typedef struct cgroup_files {
     const char *limit;
+    const char *soft;   /* from which on the kernel slows a group down until hardly anything runs; NULL: none */
+    const char *unseen; /* in memory.stat: the tightest limit above, also where a namespace hides it; NULL: none */
     const char *use;
     const char *inactive; /* in memory.stat: file pages that are dropped before anything is killed */
     const char *active;
 } cgroup_files;
 
-static const cgroup_files version_1 = {"memory.limit_in_bytes", "memory.usage_in_bytes",
+static const cgroup_files version_1 = {"memory.limit_in_bytes", NULL, "hierarchical_memory_limit ", "memory.usage_in_bytes",
                                        "total_inactive_file ", "total_active_file "};
-static const cgroup_files version_2 = {"memory.max", "memory.current", "inactive_file ", "active_file "};
+static const cgroup_files version_2 = {"memory.max", "memory.high", NULL, "memory.current", "inactive_file ", "active_file "};
 
-/* What one cgroup leaves. */
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* What one cgroup leaves. Swap is not counted: weights that go there and back are no use. */
 static uint64_t cgroup_left(const char *directory, const cgroup_files *files)
 {
     uint64_t limit = read_number(directory, files->limit);
     uint64_t use = read_number(directory, files->use);
-    if (limit == SMG_MEMORY_UNKNOWN || use == SMG_MEMORY_UNKNOWN)
-        return SMG_MEMORY_UNKNOWN;
+    if (files->soft != NULL)
+        limit = smaller(limit, read_number(directory, files->soft));
     char path[PATH_ROOM + 64];
     char text[8192];
     uint64_t droppable = 0;
@@ -97,7 +104,11 @@ static uint64_t cgroup_left(const char *directory, const cgroup_files *files)
         uint64_t active = number_after(text, files->active);
         droppable += inactive == SMG_MEMORY_UNKNOWN ? 0 : inactive;
         droppable += active == SMG_MEMORY_UNKNOWN ? 0 : active;
+        if (files->unseen != NULL)
+            limit = smaller(limit, number_after(text, files->unseen));
     }
+    if (limit == SMG_MEMORY_UNKNOWN || use == SMG_MEMORY_UNKNOWN)
+        return SMG_MEMORY_UNKNOWN;
     use = use > droppable ? use - droppable : 0;
     return limit > use ? limit - use : 0;
 }
@@ -151,7 +162,9 @@ static uint64_t read_cgroups(const char *root)
         int top = snprintf(path, sizeof path, "%s/sys/fs/cgroup%s", root, second ? "" : "/memory");
         if (strlen(group + 1) >= sizeof path - (size_t)top)
             continue;
-        snprintf(path + top, sizeof path - (size_t)top, "%s", strcmp(group + 1, "/") == 0 ? "" : group + 1);
+        /* "/.." begins what lies outside of this process's namespace: it sees no more than the top. */
+        const bool outside = strcmp(group + 1, "/") == 0 || strncmp(group + 1, "/..", 3) == 0;
+        snprintf(path + top, sizeof path - (size_t)top, "%s", outside ? "" : group + 1);
         uint64_t here = tightest(path, (size_t)top, second ? &version_2 : &version_1);
         left = here < left ? here : left;
     }
