@@ -45,7 +45,8 @@ static size_t make_prompt(const smidge_model *model, size_t wanted, char text[PR
 
 /* What is needed for a context, and a prompt that fills it but for the answer. */
 static smidge_status predict(const char *path, size_t positions, int32_t threads, int32_t kv_type,
-                             char prompt[PROMPT_ROOM], size_t *ret_positions, smg_memory_need *ret_need, smidge_error *error)
+                             char prompt[PROMPT_ROOM], size_t *ret_positions, smg_memory_need *ret_need,
+                             smidge_error *error)
 {
     smidge_model_options options;
     smidge_session_options session;
@@ -73,8 +74,8 @@ static double measure(const char *program, const char *model, const char *prompt
     if (child == 0) {
         int nowhere = open("/dev/null", O_WRONLY);
         dup2(nowhere, STDOUT_FILENO);
-        execl(program, program, "run", "-m", model, "-p", prompt, "-n", answer, "-t", threads, "--kv", kv, "--force",
-              (char *)NULL);
+        execl(program, program, "run", "-m", model, "-p", prompt, "-n", answer, "-t", threads, "--kv", kv,
+              "--force", (char *)NULL);
         _exit(127);
     }
     int status = 0;

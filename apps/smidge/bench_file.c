@@ -96,10 +96,11 @@ static json_t *json_of_machine(const char *board, const bench_state *before)
     return json_pack("{s:s, s:i, s:o, s:s, s:s, s:o, s:i, s:s, s:I, s:s, s:o, s:o, s:o, s:o}", "report",
                      "smidge bench", "report_version", 1, "board", json_of_text(board), "smidge",
                      smidge_version(), "commit", smidge_commit(), "processor", json_of_text(cpu.model),
-                     "cores", (int)cpu.cores, "kernels", cpu.best, "ram_bytes", (json_int_t)read_ram(), "system",
-                     system.machine, "kernel", json_of_text(system.release), "governor",
+                     "cores", (int)cpu.cores, "kernels", cpu.best, "ram_bytes", (json_int_t)read_ram(),
+                     "system", system.machine, "kernel", json_of_text(system.release), "governor",
                      json_of_text(governor), "kilohertz_most", json_of_number(most), "state",
-                     json_pack("{s:o, s:o}", "before", json_of_state(before), "after", json_of_state(&after)));
+                     json_pack("{s:o, s:o}", "before", json_of_state(before), "after",
+                               json_of_state(&after)));
 }
 
 /* Of each number of threads: what the machine reads, and what was predicted from that beside what was measured. */
@@ -125,11 +126,10 @@ static smidge_status add_measured(json_t *object, smidge_file *file, const bench
         json_array_append_new(bandwidth, json_pack("{s:i, s:f, s:f}", "threads", (int)speed.threads,
                                                    "gigabytes_per_second", speed.bandwidth / 1e9,
                                                    "synchronisation_us", speed.phase_ns / 1e3));
-        json_array_append_new(predicted,
-                              json_pack("{s:i, s:f, s:f, s:I}", "threads", (int)speed.threads,
-                                        "predicted_tokens_per_second", result.tokens_per_second,
-                                        "measured_tokens_per_second", report->runs[i].decode.mean,
-                                        "need_bytes", (json_int_t)result.need));
+        json_array_append_new(predicted, json_pack("{s:i, s:f, s:f, s:I}", "threads", (int)speed.threads,
+                                                   "predicted_tokens_per_second", result.tokens_per_second,
+                                                   "measured_tokens_per_second", report->runs[i].decode.mean,
+                                                   "need_bytes", (json_int_t)result.need));
     }
     return SMIDGE_OK;
 }

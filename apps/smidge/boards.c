@@ -43,7 +43,8 @@ static double best_bandwidth(const json_t *report)
     double best = 0.0;
     size_t i;
     const json_t *row;
-    json_array_foreach(json_object_get(report, "bandwidth"), i, row) {
+    json_array_foreach(json_object_get(report, "bandwidth"), i, row)
+    {
         const double here = json_number_value(json_object_get(row, "gigabytes_per_second")) * 1e9;
         best = here > best && here < 1e14 ? here : best;
     }

@@ -7,8 +7,9 @@
 
 typedef struct board {
     char name[64];
-    uint64_t ram;     /* bytes; 0: it comes with several, or is unknown */
-    double bandwidth; /* bytes a second that the processor's cores read; 0: nobody has published a measurement */
+    uint64_t ram; /* bytes; 0: it comes with several, or is unknown */
+    double
+        bandwidth; /* bytes a second that the processor's cores read; 0: nobody has published a measurement */
     const char *source;
 } board;
 

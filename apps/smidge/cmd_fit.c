@@ -257,7 +257,8 @@ static int run(int argc, char **argv, int64_t started)
     (void)started;
     fit_flags options = {.type = "q4_k_m"};
     const cli_flag flags[] = {
-        {"--ram", CLI_BYTES, &options.ram, "SIZE", "RAM of the board, e.g. 4G (default: this machine, as it is now)"},
+        {"--ram", CLI_BYTES, &options.ram, "SIZE",
+         "RAM of the board, e.g. 4G (default: this machine, as it is now)"},
         {"-c,--context,--ctx-size", CLI_INT, &options.context, "N", "tokens of context (default 1024)"},
         {"--kv", CLI_TEXT, &options.kv, "TYPE", "KV cache as f16, f32 or q8_0 (default f16)"},
         {"--type", CLI_TEXT, &options.type, "TYPE",
@@ -268,7 +269,8 @@ static int run(int argc, char **argv, int64_t started)
          "pi4, pi5, orin-nano, or a report.json of smidge bench --report"},
         {"-t,--threads", CLI_INT, &options.threads, "N",
          "threads (default: physical cores minus one, at least one)"},
-        {"--memory-limit", CLI_BYTES, &options.memory_limit, "SIZE", "refuse to take more than this, e.g. 900M"},
+        {"--memory-limit", CLI_BYTES, &options.memory_limit, "SIZE",
+         "refuse to take more than this, e.g. 900M"},
         {"--force", CLI_FLAG, &options.force, NULL, "use more than 70 % of RAM, if it is there"},
         {"--json", CLI_FLAG, &options.json, NULL, "print JSON"},
     };

@@ -44,9 +44,9 @@ static int inspect_cpu(bool json)
 /* What a tensor is for, by its name. */
 typedef enum group { ATTENTION, FEED_FORWARD, EMBEDDING, OUTPUT, NORMS, OTHER, GROUPS } group;
 
-static const char *const group_names[GROUPS] = {
-    [ATTENTION] = "attention", [FEED_FORWARD] = "feed-forward", [EMBEDDING] = "embedding",
-    [OUTPUT] = "output",       [NORMS] = "norms",               [OTHER] = "other"};
+static const char *const group_names[GROUPS] = {[ATTENTION] = "attention", [FEED_FORWARD] = "feed-forward",
+                                                [EMBEDDING] = "embedding", [OUTPUT] = "output",
+                                                [NORMS] = "norms",         [OTHER] = "other"};
 
 static group group_of(const char *name)
 {
@@ -72,7 +72,8 @@ typedef struct type_sum {
 enum { MAX_TYPES = 32 * GROUPS };
 
 /* `grouped`: each group for itself; else all types together. In the order of groups. */
-static size_t sum_types(const smidge_file *file, uint64_t tensor_count, bool grouped, type_sum sums[MAX_TYPES])
+static size_t sum_types(const smidge_file *file, uint64_t tensor_count, bool grouped,
+                        type_sum sums[MAX_TYPES])
 {
     size_t types = 0;
     for (group wanted = 0; wanted < (grouped ? GROUPS : 1); wanted++) {
@@ -130,10 +131,11 @@ static void print_vocabulary(const smidge_file_info *info)
         printf(", BOS %" PRId64, info->bos);
     if (info->eos >= 0)
         printf(", EOS %" PRId64, info->eos);
-    printf("\nchat          %s\n", info->has_template > 0   ? info->chat_template
-                                    : info->has_template < 0 ? "a template that is not recognised (run --chat wants "
-                                                               "--template; see docs/chat.md)"
-                                                             : "no template: a base model, or none was kept");
+    printf("\nchat          %s\n", info->has_template > 0 ? info->chat_template
+                                   : info->has_template < 0
+                                       ? "a template that is not recognised (run --chat wants "
+                                         "--template; see docs/chat.md)"
+                                       : "no template: a base model, or none was kept");
 }
 
 static void print_needs(const memory_needs *needs)
@@ -264,21 +266,23 @@ static json_t *json_of_need(const memory_needs *needs, const smidge_fit_result *
 static void add_more(json_t *object, const smidge_file *file, const smidge_file_info *info,
                      const memory_needs *needs, json_t *verified)
 {
-    json_object_update_new(
-        object,
-        json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:I, s:o}", "kind",
-                  info->kind[0] != '\0' ? json_of_text(info->kind) : json_null(), "groups",
-                  json_of_groups(file, info->tensor_count), "tokenizer",
-                  info->tokenizer[0] != '\0' ? json_of_text(info->tokenizer) : json_null(), "pre_tokenizer",
-                  info->pre[0] != '\0' ? json_of_text(info->pre) : json_null(), "tokens",
-                  (json_int_t)info->tokens, "special_tokens", (json_int_t)info->special_tokens, "bos",
-                  json_of_id(info->bos), "eos", json_of_id(info->eos), "chat_template",
-                  info->has_template > 0   ? info->chat_template
-                  : info->has_template < 0 ? "not recognised"
-                                           : "none",
-                  "memory", json_of_need(needs, &needs->usual), "memory_full_context",
-                  json_of_need(needs, &needs->full), "verified", verified != NULL ? verified : json_null(),
-                  "alignment", (json_int_t)info->alignment, "damage", json_null()));
+    json_object_update_new(object,
+                           json_pack("{s:o, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:I, s:o}",
+                                     "kind", info->kind[0] != '\0' ? json_of_text(info->kind) : json_null(),
+                                     "groups", json_of_groups(file, info->tensor_count), "tokenizer",
+                                     info->tokenizer[0] != '\0' ? json_of_text(info->tokenizer) : json_null(),
+                                     "pre_tokenizer",
+                                     info->pre[0] != '\0' ? json_of_text(info->pre) : json_null(), "tokens",
+                                     (json_int_t)info->tokens, "special_tokens",
+                                     (json_int_t)info->special_tokens, "bos", json_of_id(info->bos), "eos",
+                                     json_of_id(info->eos), "chat_template",
+                                     info->has_template > 0   ? info->chat_template
+                                     : info->has_template < 0 ? "not recognised"
+                                                              : "none",
+                                     "memory", json_of_need(needs, &needs->usual), "memory_full_context",
+                                     json_of_need(needs, &needs->full), "verified",
+                                     verified != NULL ? verified : json_null(), "alignment",
+                                     (json_int_t)info->alignment, "damage", json_null()));
 }
 
 static void print_json(const smidge_file *file, const smidge_file_info *info, const memory_needs *needs,
@@ -292,13 +296,12 @@ static void print_json(const smidge_file *file, const smidge_file_info *info, co
                                "types", json_of_types(file, info->tensor_count), "runs", info->runs, "reason",
                                info->runs ? json_null() : json_of_text(reason->message));
     if (info->runs)
-        json_object_update_new(object,
-                               json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "layers",
-                                         (int)info->layers, "width", (int)info->width, "feed_forward",
-                                         (int)info->feed_forward, "heads", (int)info->heads, "kv_heads",
-                                         (int)info->kv_heads, "head_size", (int)info->head_size, "vocabulary",
-                                         (int)info->vocabulary, "context", (int)info->context, "window",
-                                         (int)info->window));
+        json_object_update_new(object, json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "layers",
+                                                 (int)info->layers, "width", (int)info->width, "feed_forward",
+                                                 (int)info->feed_forward, "heads", (int)info->heads,
+                                                 "kv_heads", (int)info->kv_heads, "head_size",
+                                                 (int)info->head_size, "vocabulary", (int)info->vocabulary,
+                                                 "context", (int)info->context, "window", (int)info->window));
     add_more(object, file, info, needs, verified ? json_boolean(damage->code == SMIDGE_OK) : NULL);
     if (damage->code != SMIDGE_OK)
         json_object_set_new(object, "damage", json_of_text(damage->message));

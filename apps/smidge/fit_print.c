@@ -103,12 +103,14 @@ static void print_advice(const fit_subject *subject, const smidge_fit_result *re
     if (subject->smaller_model != NULL)
         printf("%s a smaller model: %s\n", head, subject->smaller_model);
     else if (!subject->catalogued)
-        printf("%s a smaller model or type (smidge fit lists what does; smidge quantize makes a type)\n", head);
+        printf("%s a smaller model or type (smidge fit lists what does; smidge quantize makes a type)\n",
+               head);
     else if (subject->smaller_type == NULL && result->context_most == 0)
         printf("%s nothing that is known: this memory is too little for any model\n", head);
 }
 
-static void print_words(const fit_question *question, const fit_subject *subject, const smidge_fit_result *result)
+static void print_words(const fit_question *question, const fit_subject *subject,
+                        const smidge_fit_result *result)
 {
     printf("model      %.100s, %s, %.2f M parameters\n", subject->name, subject->type,
            (double)subject->parameters / 1e6);
@@ -131,23 +133,26 @@ static json_t *rate_or_null(double rate)
     return rate > 0.0 ? json_real(rate) : json_null();
 }
 
-static json_t *json_of(const fit_question *question, const fit_subject *subject, const smidge_fit_result *result)
+static json_t *json_of(const fit_question *question, const fit_subject *subject,
+                       const smidge_fit_result *result)
 {
     return json_pack(
         "{s:o, s:o, s:o, s:I, s:i, s:i, s:s, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:s, s:i, s:i, s:I, s:i, s:o, "
         "s:o, s:o, s:o, s:o}",
-        "model", text_or_null(subject->name), "file", subject->catalogued ? json_null() : text_or_null(subject->where),
-        "type", text_or_null(subject->type), "n_params", (json_int_t)subject->parameters, "context", (int)result->context,
-        "context_trained", (int)result->context_trained, "kv", question->kv, "fits", (int)result->fits, "reason",
+        "model", text_or_null(subject->name), "file",
+        subject->catalogued ? json_null() : text_or_null(subject->where), "type", text_or_null(subject->type),
+        "n_params", (json_int_t)subject->parameters, "context", (int)result->context, "context_trained",
+        (int)result->context_trained, "kv", question->kv, "fits", (int)result->fits, "reason",
         text_or_null(result->reason), "need_bytes", (json_int_t)result->need, "weights_bytes",
         (json_int_t)result->weights, "kv_bytes", (json_int_t)result->kv, "scratch_bytes",
         (json_int_t)result->scratch, "vocabulary_bytes", (json_int_t)result->vocabulary, "program_bytes",
         (json_int_t)result->program, "allowed_bytes",
-        result->allowed > INT64_MAX ? json_null() : json_integer((json_int_t)result->allowed), "limit", result->limit,
-        "context_most", (int)result->context_most, "context_most_q8_0", (int)result->context_most_q8_0, "token_bytes",
-        (json_int_t)result->token_bytes, "synchronisations", (int)result->phases, "tokens_per_second",
-        rate_or_null(result->tokens_per_second), "tokens_per_second_full_context",
-        rate_or_null(result->tokens_per_second_full), "bandwidth_gigabytes_per_second",
+        result->allowed > INT64_MAX ? json_null() : json_integer((json_int_t)result->allowed), "limit",
+        result->limit, "context_most", (int)result->context_most, "context_most_q8_0",
+        (int)result->context_most_q8_0, "token_bytes", (json_int_t)result->token_bytes, "synchronisations",
+        (int)result->phases, "tokens_per_second", rate_or_null(result->tokens_per_second),
+        "tokens_per_second_full_context", rate_or_null(result->tokens_per_second_full),
+        "bandwidth_gigabytes_per_second",
         rate_or_null((question->options.measured != NULL ? question->measured.bandwidth
                                                          : question->options.bandwidth) /
                      1e9),
@@ -215,8 +220,9 @@ static void print_rows(const fit_question *question, const fit_row *rows, size_t
     } else {
         printf("\nspeed: unknown: give --bandwidth\n");
     }
-    printf("For tasks with numbers take q8_0 rather than a larger model. smidge fit NAME says more, smidge pull NAME "
-           "gets one.\n");
+    printf(
+        "For tasks with numbers take q8_0 rather than a larger model. smidge fit NAME says more, smidge pull NAME "
+        "gets one.\n");
 }
 
 int fit_print_all(const fit_question *question, fit_row *rows, size_t count)
@@ -241,8 +247,9 @@ int fit_print_all(const fit_question *question, fit_row *rows, size_t count)
     }
     if (!any) {
         fflush(stdout);
-        cli_complain("fit", "no model that is known fits in %.1f MiB (free memory, or give a smaller context with -c)",
-                     (double)rows->result.allowed / MIB);
+        cli_complain(
+            "fit", "no model that is known fits in %.1f MiB (free memory, or give a smaller context with -c)",
+            (double)rows->result.allowed / MIB);
     }
     return cli_close_output(any ? EXIT_OK : EXIT_NO_FIT);
 }

@@ -50,13 +50,13 @@ typedef struct smidge_file_info {
     int32_t context;
     int32_t window; /* of sliding-window attention; 0: none */
     /* And this again of every file. */
-    char kind[16];      /* general.type: "model", "adapter", "imatrix"; "" if the file does not say */
-    char pre[32];       /* pre-tokenizer, of BPE; "" where there is none */
-    int32_t has_template; /* a chat template: 0 none, 1 recognised, -1 not recognised */
-    char chat_template[32]; /* its name where it is recognised */
+    char kind[16];           /* general.type: "model", "adapter", "imatrix"; "" if the file does not say */
+    char pre[32];            /* pre-tokenizer, of BPE; "" where there is none */
+    int32_t has_template;    /* a chat template: 0 none, 1 recognised, -1 not recognised */
+    char chat_template[32];  /* its name where it is recognised */
     uint64_t tokens;         /* of the vocabulary; 0: none */
     uint64_t special_tokens; /* of these: control tokens and those that users defined */
-    int64_t bos; /* ids; -1: not stated */
+    int64_t bos;             /* ids; -1: not stated */
     int64_t eos;
 } smidge_file_info;
 
@@ -218,10 +218,10 @@ typedef struct smidge_fit_shape {
 
 typedef struct smidge_fit_options {
     size_t size;
-    int32_t context; /* tokens; 0: 1024, or what the model was trained for where that is less */
-    int32_t kv_type; /* smidge_kv */
-    int32_t threads; /* 0: physical cores minus one, at least one */
-    int32_t force;   /* 1: not the rule of 70 % */
+    int32_t context;       /* tokens; 0: 1024, or what the model was trained for where that is less */
+    int32_t kv_type;       /* smidge_kv */
+    int32_t threads;       /* 0: physical cores minus one, at least one */
+    int32_t force;         /* 1: not the rule of 70 % */
     uint64_t memory_limit; /* bytes; 0: none */
     uint64_t ram; /* bytes of another machine, of which only the rule of 70 % is known; 0: this machine */
     /* What speed is predicted from: measured here, or else the bandwidth alone in bytes a second; without both none is. */

@@ -224,8 +224,8 @@ static size_t measured_bytes(uint64_t wanted)
     return (size_t)(bytes > MIB ? bytes : MIB);
 }
 
-smidge_status smidge_machine_measure(const smidge_file *file, int32_t threads, smidge_machine_speed *ret_speed,
-                                     smidge_error *error)
+smidge_status smidge_machine_measure(const smidge_file *file, int32_t threads,
+                                     smidge_machine_speed *ret_speed, smidge_error *error)
 {
     static const smg_type usual[] = {SMG_TYPE_Q4_0, SMG_TYPE_Q8_0, SMG_TYPE_Q4_K, SMG_TYPE_Q5_K,
                                      SMG_TYPE_Q6_K};

@@ -28,7 +28,7 @@ static smidge_status bad_option(smidge_error *error, const char *name, int64_t v
 }
 
 smidge_status smg_session_complete(const smidge_model *model, const smidge_session_options *given,
-                                      smidge_session_options *ret_options, smidge_error *error)
+                                   smidge_session_options *ret_options, smidge_error *error)
 {
     smidge_session_options options;
     smidge_session_options_init(&options);
@@ -74,8 +74,8 @@ static uint64_t take_all(smidge_session *session, smg_arena *arena)
     smg_kv_cache_init(&session->cache, &model->shape, kv_kinds[options->kv_type],
                       options->context + SMG_BRANCH_CELLS + SMG_START_CELLS, arena);
     uint64_t kv = arena->used - before;
-    session->scratch = smg_scratch_take(arena, model, rows, options->context, SMG_BRANCH_CELLS,
-                                        session->model->threads);
+    session->scratch =
+        smg_scratch_take(arena, model, rows, options->context, SMG_BRANCH_CELLS, session->model->threads);
     session->rows = smg_arena_take(arena, (size_t)rows * sizeof *session->rows);
     session->logits =
         smg_arena_take(arena, (size_t)session->logit_rows * (size_t)vocabulary * sizeof *session->logits);

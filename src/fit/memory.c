@@ -72,16 +72,19 @@ static uint64_t read_number(const char *directory, const char *file)
 
 typedef struct cgroup_files {
     const char *limit;
-    const char *soft;   /* from which on the kernel slows a group down until hardly anything runs; NULL: none */
-    const char *unseen; /* in memory.stat: the tightest limit above, also where a namespace hides it; NULL: none */
+    const char *soft; /* from which on the kernel slows a group down until hardly anything runs; NULL: none */
+    const char
+        *unseen; /* in memory.stat: the tightest limit above, also where a namespace hides it; NULL: none */
     const char *use;
     const char *inactive; /* in memory.stat: file pages that are dropped before anything is killed */
     const char *active;
 } cgroup_files;
 
-static const cgroup_files version_1 = {"memory.limit_in_bytes", NULL, "hierarchical_memory_limit ", "memory.usage_in_bytes",
-                                       "total_inactive_file ", "total_active_file "};
-static const cgroup_files version_2 = {"memory.max", "memory.high", NULL, "memory.current", "inactive_file ", "active_file "};
+static const cgroup_files version_1 = {"memory.limit_in_bytes",      NULL,
+                                       "hierarchical_memory_limit ", "memory.usage_in_bytes",
+                                       "total_inactive_file ",       "total_active_file "};
+static const cgroup_files version_2 = {"memory.max",     "memory.high",    NULL,
+                                       "memory.current", "inactive_file ", "active_file "};
 
 static uint64_t smaller(uint64_t a, uint64_t b)
 {

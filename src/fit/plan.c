@@ -25,7 +25,8 @@ static smidge_status check(const smidge_fit_shape *given, smidge_error *error)
                          "has a dimension that no model has (check the shape)");
 }
 
-static void read_shape(const smidge_fit_shape *given, const smg_architecture *architecture, smg_shape *ret_shape)
+static void read_shape(const smidge_fit_shape *given, const smg_architecture *architecture,
+                       smg_shape *ret_shape)
 {
     *ret_shape = (smg_shape){
         .architecture = architecture,
@@ -63,7 +64,8 @@ static smg_matrix plan_matrix(const planner *plan, const char *name, int32_t row
     return matrix;
 }
 
-static smg_matrix plan_in_layer(const planner *plan, int32_t layer, const char *part, int32_t rows, int32_t columns)
+static smg_matrix plan_in_layer(const planner *plan, int32_t layer, const char *part, int32_t rows,
+                                int32_t columns)
 {
     char name[64];
     snprintf(name, sizeof name, "blk.%d.%s.weight", (int)layer, part);

@@ -49,8 +49,7 @@ uint64_t smg_token_work_bytes(const smg_token_work *work)
 
 uint64_t smg_token_work_kv(const smg_shape *shape, smg_kv kind, int32_t positions)
 {
-    const uint64_t position =
-        2 * (uint64_t)shape->kv_heads * (uint64_t)smg_kv_bytes(kind, shape->head_size);
+    const uint64_t position = 2 * (uint64_t)shape->kv_heads * (uint64_t)smg_kv_bytes(kind, shape->head_size);
     uint64_t bytes = 0;
     for (int32_t i = 0; i < shape->layers; i++) {
         const bool cut = shape->windowed[i] && shape->window > 0 && shape->window < positions;
@@ -61,8 +60,8 @@ uint64_t smg_token_work_kv(const smg_shape *shape, smg_kv kind, int32_t position
 
 double smg_speed_predict(const smg_speed *speed, const smg_token_work *work, uint64_t kv_bytes)
 {
-    double seconds = (double)kv_bytes / (SMG_SPEED_KV_SHARE * speed->bandwidth) +
-                     (double)work->phases * speed->phase;
+    double seconds =
+        (double)kv_bytes / (SMG_SPEED_KV_SHARE * speed->bandwidth) + (double)work->phases * speed->phase;
     for (int type = 0; type < SMG_TYPE_COUNT; type++) {
         const double rate =
             speed->rates[type] > 0.0 ? speed->rates[type] : SMG_SPEED_SHARE * speed->bandwidth;
@@ -131,8 +130,7 @@ static void run_phases(void *context, smg_worker *worker)
     for (int i = 0; i < PHASES; i++) {
         int64_t begin;
         int64_t end;
-        while (smg_worker_next(worker, (int64_t)worker->count * TILES_PER_WORKER, 1, &begin, &end)) {
-        }
+        while (smg_worker_next(worker, (int64_t)worker->count * TILES_PER_WORKER, 1, &begin, &end)) {}
         if (smg_worker_barrier(worker))
             return;
     }
@@ -161,7 +159,8 @@ static double time_rounds(smg_pool *pool, smg_pool_fn run, job *work)
 }
 
 /* A row in the form that products want. */
-static void make_activations(const smg_kernels *kernels, smg_act act, int32_t columns, float *x, void *ret_row)
+static void make_activations(const smg_kernels *kernels, smg_act act, int32_t columns, float *x,
+                             void *ret_row)
 {
     for (int32_t i = 0; i < columns; i++)
         x[i] = (float)(i % 17) / 16.0F - 0.5F;
@@ -206,8 +205,8 @@ static void memory_done(memory *block)
         smg_unmap(block->data, block->bytes);
 }
 
-smidge_status smg_speed_measure(smg_pool *pool, uint32_t cpu_mask, uint64_t types, int32_t columns, size_t bytes,
-                                smg_speed *ret_speed, smidge_error *error)
+smidge_status smg_speed_measure(smg_pool *pool, uint32_t cpu_mask, uint64_t types, int32_t columns,
+                                size_t bytes, smg_speed *ret_speed, smidge_error *error)
 {
     const char *where = "measuring the machine";
     SMG_CLEANUP(memory_done) memory weights = {.data = smg_map_anonymous(bytes), .bytes = bytes};

@@ -35,15 +35,15 @@ uint64_t smg_token_work_kv(const smg_shape *shape, smg_kv kind, int32_t position
 
 typedef struct smg_speed {
     int threads;
-    double bandwidth;            /* bytes a second */
-    double phase;                /* seconds */
+    double bandwidth;             /* bytes a second */
+    double phase;                 /* seconds */
     double rates[SMG_TYPE_COUNT]; /* bytes a second; 0: not measured */
 } smg_speed;
 
 /* Measures with `bytes` of memory, filled with made-up weights; products of the types in `types`, bits 1 << smg_type, with rows of
  * about `columns` elements. Takes some 40 ms for each. SMIDGE_E_NOMEM. */
-smidge_status smg_speed_measure(smg_pool *pool, uint32_t cpu_mask, uint64_t types, int32_t columns, size_t bytes,
-                                smg_speed *ret_speed, smidge_error *error) SMG_MUST_CHECK;
+smidge_status smg_speed_measure(smg_pool *pool, uint32_t cpu_mask, uint64_t types, int32_t columns,
+                                size_t bytes, smg_speed *ret_speed, smidge_error *error) SMG_MUST_CHECK;
 
 /* Seconds for a token that reads `kv_bytes` of keys and values. */
 double smg_speed_predict(const smg_speed *speed, const smg_token_work *work, uint64_t kv_bytes);

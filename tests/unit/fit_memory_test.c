@@ -212,6 +212,76 @@ static void test_both_versions_at_once(void **state)
     expect_cgroup(300 * MIB);
 }
 
+/* Above memory.high nothing is killed, but hardly anything runs. */
+static void test_the_soft_limit_of_version_2(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "0::/g\n");
+    put_group_2("/sys/fs/cgroup/g", 500 * MIB, 100 * MIB);
+    put_number("/sys/fs/cgroup/g", "memory.high", 300 * MIB);
+    expect_cgroup(200 * MIB);
+    put_number("/sys/fs/cgroup/g", "memory.high", 900 * MIB);
+    expect_cgroup(400 * MIB);
+    put("/sys/fs/cgroup/g/memory.high", "max\n");
+    expect_cgroup(400 * MIB);
+    put("/sys/fs/cgroup/g/memory.max", "max\n");
+    expect_cgroup(UNKNOWN);
+    put_number("/sys/fs/cgroup/g", "memory.high", 150 * MIB);
+    expect_cgroup(50 * MIB);
+}
+
+/* Swap is no memory to run a model in. */
+static void test_swap_is_not_counted(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "0::/g\n");
+    put_group_2("/sys/fs/cgroup/g", 300 * MIB, 100 * MIB);
+    put_number("/sys/fs/cgroup/g", "memory.swap.max", 4096 * MIB);
+    put_number("/sys/fs/cgroup/g", "memory.swap.current", 50 * MIB);
+    expect_cgroup(200 * MIB);
+    put("/proc/self/cgroup", "3:memory:/h\n");
+    put_number("/sys/fs/cgroup/memory/h", "memory.limit_in_bytes", 300 * MIB);
+    put_number("/sys/fs/cgroup/memory/h", "memory.usage_in_bytes", 150 * MIB);
+    put_number("/sys/fs/cgroup/memory/h", "memory.memsw.limit_in_bytes", 9000 * MIB);
+    expect_cgroup(150 * MIB);
+}
+
+/* A limit above that a container cannot see as a folder. */
+static void test_the_hierarchical_limit_of_version_1(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "9:memory:/\n");
+    put_number("/sys/fs/cgroup/memory", "memory.limit_in_bytes", UINT64_C(9223372036854771712));
+    put_number("/sys/fs/cgroup/memory", "memory.usage_in_bytes", 40 * MIB);
+    put("/sys/fs/cgroup/memory/memory.stat", "hierarchical_memory_limit 268435456\n"
+                                             "hierarchical_memsw_limit 999999999999\n"
+                                             "total_inactive_file 10485760\n");
+    expect_cgroup(226 * MIB);
+    put("/sys/fs/cgroup/memory/memory.stat", "hierarchical_memory_limit 9223372036854771712\n");
+    expect_cgroup(UNKNOWN);
+}
+
+/* A process that was moved out of its namespace sees its own path as "/../other". */
+static void test_groups_outside_of_the_namespace(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "0::/../../elsewhere\n");
+    put_group_2("/sys/fs/cgroup", 64 * MIB, 4 * MIB);
+    put_group_2("/sys/elsewhere", 1, 0);
+    expect_cgroup(60 * MIB);
+}
+
+/* systemd's hybrid layout: version 2 is mounted beside version 1 and counts no memory. */
+static void test_the_hybrid_layout(void **state)
+{
+    (void)state;
+    put("/proc/self/cgroup", "7:memory:/user.slice\n1:name=systemd:/user.slice\n0::/user.slice\n");
+    put("/sys/fs/cgroup/unified/user.slice/cgroup.procs", "1\n");
+    put_number("/sys/fs/cgroup/memory/user.slice", "memory.limit_in_bytes", 256 * MIB);
+    put_number("/sys/fs/cgroup/memory/user.slice", "memory.usage_in_bytes", 56 * MIB);
+    expect_cgroup(200 * MIB);
+}
+
 static void test_odd_group_files(void **state)
 {
     (void)state;
@@ -447,6 +517,11 @@ int main(void)
         WITH_TREE(test_the_top_group),
         WITH_TREE(test_group_of_version_1),
         WITH_TREE(test_both_versions_at_once),
+        WITH_TREE(test_the_soft_limit_of_version_2),
+        WITH_TREE(test_swap_is_not_counted),
+        WITH_TREE(test_the_hierarchical_limit_of_version_1),
+        WITH_TREE(test_groups_outside_of_the_namespace),
+        WITH_TREE(test_the_hybrid_layout),
         WITH_TREE(test_odd_group_files),
         WITH_TREE(test_resident_memory),
         cmocka_unit_test(test_this_machine),

@@ -122,7 +122,8 @@ static void test_only_the_rule_for_another_machine(void **state)
     assert_int_equal(result.fits, 1);
     assert_string_equal(result.reason, "");
     assert_int_equal(result.context_most, 131072);
-    assert_int_equal(result.weights + result.vocabulary + result.kv + result.scratch + result.program, result.need);
+    assert_int_equal(result.weights + result.vocabulary + result.kv + result.scratch + result.program,
+                     result.need);
     assert_true(result.tokens_per_second == 0.0); /* nothing is known of its speed */
 }
 

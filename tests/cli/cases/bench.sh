@@ -20,3 +20,26 @@ expect_out_match '^model,type,size_bytes,n_params,threads,test,tokens_per_second
 smidge bench -m "$FIXTURE" -p 4000 -n 8 -t 1
 expect_status 1
 expect_one_error 'context: '
+
+# The file for bench/boards: whole, readable, and nothing in it that says who or where.
+smidge bench -m "$FIXTURE" -p 16 -n 8 -r 1 -t 1 --readings 2 --report-file report.json
+expect_status 0
+expect_err_match 'report written to report.json'
+[ ! -e report.json.part ] || fail "something is left behind"
+cp report.json out
+expect_json "x['report'] == 'smidge bench' and x['cores'] >= 1 and x['ram_bytes'] > 0 and x['bandwidth'][0]['gigabytes_per_second'] > 0"
+expect_json "x['prediction'][0]['predicted_tokens_per_second'] > 0 and x['results'][0]['test'] == 'pp16' and x['smidge']"
+expect_out_no_match "$(uname -n)|/stories260K|$PWD"
+smidge fit llama-3.2-1b --board report.json
+expect_out_match '\(its report\)$'
+echo '{}' >empty.json
+smidge fit llama-3.2-1b --board empty.json
+expect_status 1
+expect_one_error 'has no bandwidth in it'
+smidge bench -m "$FIXTURE" -p 0 -n 8 -r 1 -t 1 --readings 0 --report-file no/such/folder.json
+expect_status 1
+expect_err_match 'name another file with --report-file'
+smidge bench -m "$FIXTURE" -p 0 -n 8 -r 1 -t 1 --readings 0 --report
+expect_status 0
+ls ./*-llama-f32.json >out
+expect_out_lines 1

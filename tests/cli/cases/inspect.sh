@@ -35,3 +35,24 @@ expect_status 0
 expect_out_match '^path +[a-z0-9]+, the best'
 smidge inspect --cpu --json
 expect_json "x['path'] in x['paths'].split() and x['paths'].split()[0] == 'ref' and x['cores'] >= 1"
+
+# Files that do not run say what they can: a vocabulary alone.
+smidge inspect "$FIXTURE"
+expect_status 0
+expect_out_match '^tokenizer     gpt2/llama-bpe, 128256 tokens, 256 of them special, BOS 128000, EOS 128001$'
+expect_out_match '^chat          no template'
+expect_out_match '^runs          no: '
+expect_out_no_match '^memory '
+smidge inspect "$FIXTURE" --json
+expect_json "x['tokens'] == 128256 and x['special_tokens'] == 256 and x['memory'] is None and x['groups'] == {} and x['chat_template'] == 'none'"
+need_fixture models/stories260K/stories260K.gguf
+smidge inspect "$FIXTURE"
+expect_out_match '^attention +F32 20 tensors, '
+expect_out_match '^feed-forward +F32 15 tensors, '
+expect_out_match '^norms +F32 11 tensors, '
+expect_out_match '^memory +[0-9.]+ MiB with a context of [0-9]+'
+smidge inspect "$FIXTURE" --json --verify
+expect_json "x['groups']['attention']['F32']['tensors'] == 20 and x['verified'] and x['damage'] is None and x['memory']['bytes'] > x['size_bytes']"
+smidge inspect damaged.gguf --json --verify
+expect_status 1
+expect_json "x['verified'] is False and 'not a finite number' in x['damage']"
