@@ -7,7 +7,7 @@
 # SMIDGE_ARM64_SOURCES.
 set -eu
 
-development="libutf8proc-dev libjansson-dev libxxhash-dev libcmocka-dev libpcre2-dev"
+development="libutf8proc-dev libjansson-dev libxxhash-dev libcmocka-dev libpcre2-dev libcurl4-openssl-dev libssl-dev"
 
 fail() {
     echo "arm64_sysroot: $1" >&2

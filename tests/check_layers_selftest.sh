@@ -37,6 +37,7 @@ expect 0 "a sound tree"
 offence "an upward include" src/base/upward.c '#include "engine/session.h"'
 offence "an include sideways" src/fetch/sideways.c '#include "cpu/cpu.h"'
 offence "a command that uses an internal header" apps/smidge/cmd_x.c '#include "engine/session.h"'
+offence "the fetching program that uses the engine" apps/smidge-fetch/x.c '#include "engine/session.h"'
 offence "an example that uses an internal header" examples/x.c '#include "base/error.h"'
 offence "a public header that includes an internal one" include/smidge/x.h '#include "base/error.h"'
 offence "an unknown module" src/misc/misc.c 'int x;'

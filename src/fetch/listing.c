@@ -84,7 +84,7 @@ smidge_status smg_listing_parse(const char *text, size_t size, const char *where
         SMG_TRY(read_file(json_array_get(files, i), where, &listing.files[i], error));
     read_commit(root, listing.commit);
     *ret_listing = listing;
-    listing = (smg_listing){0};
+    listing.files = NULL;
     return SMIDGE_OK;
 }
 

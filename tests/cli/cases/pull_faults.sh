@@ -105,7 +105,7 @@ os.execv(sys.argv[1], sys.argv[1:])' "$SMIDGE" pull --stall 20 "$@" >first.out 2
 }
 wait_for() {
     tries=0
-    while [ "$(cat "$1" 2>/dev/null | wc -c)" -lt 500000 ]; do
+    while [ ! -f "$1" ] || [ "$(wc -c <"$1")" -lt 500000 ]; do
         tries=$((tries + 1))
         [ "$tries" -lt 100 ] || fail "the first pull did not begin: $(cat first.err)"
         sleep 0.05
@@ -152,6 +152,8 @@ HF_TOKEN=hf_expired pull hf:test/single -o refused
 expect_failure 'does not take the token in HF_TOKEN' refused/$file
 pull hf:test/gated:$file -o refused
 expect_failure 'terms accepted first \(do so on .*/test/gated, then put a token' refused/$file
+HF_TOKEN=hf_other pull hf:test/gated:$file -o refused
+expect_failure 'terms accepted first \(do so on .*/test/gated, then repeat; the token in HF_TOKEN must be' refused/$file
 HF_TOKEN=hf_right pull hf:test/gated:$file -o refused2
 expect_file refused2/$file
 pull hf:test/nothing -o refused
