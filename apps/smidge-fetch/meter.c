@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -42,6 +43,13 @@ static void print_left(char *text, size_t room, double seconds)
         snprintf(text, room, "  %d:%02d left", (int)seconds / 60, (int)seconds % 60);
 }
 
+/* A line that is wider than the terminal would go on in the next one and stay there. */
+static int columns(void)
+{
+    struct winsize size;
+    return ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col - 1 : 79;
+}
+
 void fetch_meter_show(fetch_meter *meter, uint64_t done, uint64_t total)
 {
     char part[32], whole[32], rate[32], line[160], left[40] = "", speed[48] = "";
@@ -62,6 +70,9 @@ void fetch_meter_show(fetch_meter *meter, uint64_t done, uint64_t total)
                          cli_bytes((double)total, whole), speed, left);
     else
         width = snprintf(line, sizeof line, "%.30s  %s%s", meter->name, cli_bytes((double)done, part), speed);
+    const int most = columns();
+    if (width > most)
+        line[width = most] = '\0';
     fprintf(stderr, "\r%s%*s", line, meter->width > width ? meter->width - width : 0, "");
     meter->width = width;
 }

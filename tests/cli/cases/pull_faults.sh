@@ -81,6 +81,14 @@ expect_failure 'm.gguf.part: cannot be written: File too large \(make room and r
 pull hf:test/good:$file -o full
 expect_file full/$file
 expect_log 'range=bytes=1024000-'
+mkdir full3 # and by a disk that is, where this user may make one: it goes away with the program
+if unshare -rm true 2>/dev/null; then
+    # shellcheck disable=SC2016 # for the inner shell
+    run unshare -rm sh -c 'mount -t tmpfs -o size=1m none full3 && exec "$@"' sh "$SMIDGE" pull "$CDN/plain/chunked.gguf" -o full3
+    expect_failure 'chunked.gguf.part: cannot be written: No space left on device \(make room and repeat' full3/chunked.gguf
+    run unshare -rm sh -c 'mount -t tmpfs -o size=1m none full3 && exec "$@"' sh "$SMIDGE" pull "hf:test/good:$file" -o full3
+    expect_failure 'needs 2.86 MiB more, and 1.00 MiB are free in full3 \(make room' full3/$file
+fi
 pull hf:test/enormous:$file -o full2
 expect_failure 'needs 1048576.00 TiB more, and .* are free in' full2/$file
 expect_no_part full2
