@@ -42,6 +42,7 @@ typedef struct download {
     smg_ask ask;
     bool done;
     bool resumed;      /* what is there came in several pieces */
+    bool repeated;     /* because what came in pieces was wrong */
     bool compared;     /* the file under the name is another one, or there is none */
     fetch_digest *sum; /* of the first `summed` bytes of the part; NULL: none wanted */
     smg_digest_kind sum_kind;
@@ -373,7 +374,8 @@ static smidge_status finish(download *job, bool *ret_again)
             return smg_error_no_memory(job->error, job->file->label, sizeof *job);
         job->summed = UINT64_MAX; /* used up */
         if (!smg_digest_equal(&found, &job->part.digest)) {
-            *ret_again = job->resumed;
+            *ret_again = job->resumed && !job->repeated;
+            job->repeated = true;
             smg_digest wanted = job->part.digest;
             drop_part(job);
             smidge_status status = smg_error_set(
@@ -494,7 +496,7 @@ static try_result try_once(download *job, smidge_status *status, fetch_failure *
 static smidge_status cancelled(download *job)
 {
     char there[32];
-    if (job->size == 0)
+    if (job->size == 0 || !job->has_part)
         return smg_error_set(job->error, SMIDGE_E_CANCELLED, job->file->label, "stopped (nothing was kept)");
     return smg_error_set(job->error, SMIDGE_E_CANCELLED, job->file->label,
                          "stopped with %s of it in %.300s (the same command goes on from there)",
@@ -519,10 +521,10 @@ static smidge_status run(download *job)
     int tries = 0, anew = 0;
     for (;;) {
         const try_result result = try_once(job, &status, &failure);
-        if (fetch_stop_signal != 0)
-            return cancelled(job);
         if (result == TRY_DONE)
             return SMIDGE_OK;
+        if (fetch_stop_signal != 0)
+            return cancelled(job);
         if (result == TRY_FAILED)
             return status;
         if (result == TRY_AT_ONCE) {

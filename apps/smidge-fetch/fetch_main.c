@@ -75,6 +75,9 @@ static smidge_status fetch(fetch_session *session, const pull_flags *flags, char
     char home[PATH_MAX] = "", folder[PATH_MAX];
     SMG_TRY(fetch_session_open(session, error));
     SMG_TRY(smg_source_parse(flags->source, flags->type, session->endpoint, &source, error));
+    if (flags->type != NULL && source.kind != SMG_SOURCE_REPOSITORY && source.entry == NULL)
+        return smg_error_set(error, SMIDGE_E_INVALID, "--type",
+                             "chooses among files, and %.200s is one (leave --type out)", source.name);
     if (flags->folder == NULL)
         SMG_TRY(default_folder(home, sizeof home, error));
     else if (strlen(flags->folder) >= sizeof folder || flags->folder[0] == '\0')
@@ -112,7 +115,7 @@ int main(int argc, char **argv)
     }
     cli_fail(&error);
     (void)cli_close_output(EXIT_FAILED); /* the files to choose from */
-    return fetched == SMIDGE_E_CANCELLED ? EXIT_SIGNAL + (int)fetch_stop_signal
+    return fetch_stop_signal != 0        ? EXIT_SIGNAL + (int)fetch_stop_signal
            : fetched == SMIDGE_E_INVALID ? EXIT_USAGE
                                          : EXIT_FAILED;
 }

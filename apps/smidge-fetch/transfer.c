@@ -9,6 +9,7 @@
 #include "fetch/source.h"
 
 #define REDIRECTS_MAX 10L
+#define TOKEN_BYTES_MAX 1024
 #define CONNECT_SECONDS 30L
 
 volatile sig_atomic_t fetch_stop_signal;
@@ -18,6 +19,9 @@ volatile sig_atomic_t fetch_stop_signal;
 /* A token goes into a line of a request: it must not end that line. */
 static smidge_status check_token(const fetch_session *session, smidge_error *error)
 {
+    if (session->token != NULL && strlen(session->token) > TOKEN_BYTES_MAX)
+        return smg_error_set(error, SMIDGE_E_INVALID, "HF_TOKEN",
+                             "is not a token: it is too long (export it again)");
     for (const char *at = session->token; at != NULL && *at != '\0'; at++) {
         if ((unsigned char)*at <= 0x20 || (unsigned char)*at >= 0x7F)
             return smg_error_set(error, SMIDGE_E_INVALID, "HF_TOKEN",
@@ -150,7 +154,7 @@ static bool add_header(struct curl_slist **list, const char *line)
  * another port. */
 static bool add_token(const fetch_session *session, const char *url, struct curl_slist **list)
 {
-    char line[1024];
+    char line[TOKEN_BYTES_MAX + 64];
     if (session->token == NULL || !smg_url_same_origin(url, session->endpoint))
         return true;
     const int size = snprintf(line, sizeof line, "Authorization: Bearer %s", session->token);

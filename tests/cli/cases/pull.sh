@@ -128,6 +128,9 @@ SOURCES
 pull
 expect_status 2
 expect_one_error 'NAME: is missing'
+pull hf:test/good:$file --type q8_0 -o not
+expect_status 2
+expect_one_error '--type: chooses among files, and m-Q4_K_M.gguf is one'
 pull --list
 expect_status 0
 expect_out_match '^phi3-mini +3.82 B +2.39 GB +4.06 GB +Phi-3 Mini 4K Instruct +MIT$'

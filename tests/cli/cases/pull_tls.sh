@@ -2,6 +2,13 @@
 # Certificates are verified, and nothing switches that off.
 # shellcheck source=tests/fetch/hub.sh
 . "$ROOT/tests/fetch/hub.sh"
+# every request is set up in one place, and there they are
+[ "$(cd "$ROOT" && grep -rlE 'curl_easy_(init|setopt)' src apps)" = apps/smidge-fetch/transfer.c ] ||
+    fail "requests are set up in another place than apps/smidge-fetch/transfer.c"
+for option in 'SSL_VERIFYPEER, 1L' 'SSL_VERIFYHOST, 2L'; do
+    set_to=$(grep -o "CURLOPT_${option%%,*}, [^)]*" "$ROOT/apps/smidge-fetch/transfer.c")
+    [ "$set_to" = "CURLOPT_$option" ] || fail "CURLOPT_${option%%,*} is set to other than expected: $set_to"
+done
 need_command openssl
 openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out certificate.pem -days 2 -subj /CN=test \
     -addext subjectAltName=IP:127.0.0.1 >openssl.log 2>&1 || skip "openssl made no certificate: $(tail -n 1 openssl.log)"
