@@ -1,7 +1,9 @@
 /* stories260K against its fixture, which was computed in float64: tokens, logits, greedy text, perplexity. */
 #include "engine_support.h"
+#include "measure/perplexity.h"
 
 #include <jansson.h>
+#include <unistd.h>
 
 #define MODEL "models/stories260K/stories260K.gguf"
 #define EXPECTED "models/stories260K/expected.json"
@@ -193,6 +195,32 @@ static void perplexity_is_the_same(void **state)
     }
 }
 
+/* With a chunk as long as the text and a stride of all but one token, every token counts, as in the fixture. */
+static void perplexity_is_measured_the_same(void **state)
+{
+    (void)state;
+    const json_t *item = member(expected, "perplexity");
+    const double wanted = json_number_value(member(item, "perplexity"));
+    const char *text = json_string_value(member(item, "text"));
+    const int32_t count = (int32_t)json_array_size(member(item, "ids"));
+    char path[] = "/tmp/smidge-stories-XXXXXX";
+    const int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+    smidge_model *model = engine_open(model_path, NULL, 2);
+    const smg_perplexity_options options = {.chunking = {.context = count, .stride = count - 1},
+                                            .kv_type = SMIDGE_KV_F32};
+    smg_perplexity result = {0};
+    smidge_error error;
+    const smidge_status status = smg_perplexity_measure(model, NULL, path, &options, &result, &error);
+    close(fd);
+    unlink(path);
+    engine_ok(status, &error);
+    assert_int_equal(result.tokens, count - 1);
+    assert_true(fabs(result.perplexity.value - wanted) <= PERPLEXITY_LIMIT * wanted);
+    smidge_model_close(model);
+}
+
 int main(void)
 {
     model_path = smg_test_need_fixture(MODEL);
@@ -203,10 +231,9 @@ int main(void)
         return 1;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(prompts_give_the_same_tokens),
-        cmocka_unit_test(prompts_give_the_same_logits),
-        cmocka_unit_test(greedy_text_is_the_same),
-        cmocka_unit_test(perplexity_is_the_same),
+        cmocka_unit_test(prompts_give_the_same_tokens),    cmocka_unit_test(prompts_give_the_same_logits),
+        cmocka_unit_test(greedy_text_is_the_same),         cmocka_unit_test(perplexity_is_the_same),
+        cmocka_unit_test(perplexity_is_measured_the_same),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     json_decref(expected);
