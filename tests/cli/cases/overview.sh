@@ -5,10 +5,10 @@ expect_status 0
 expect_out_match '^smidge [0-9]+\.[0-9]+\.[0-9]+ \('
 smidge --help
 expect_status 0
-for command in run classify bench inspect tokenize repack quantize; do
+for command in run classify bench inspect tokenize repack quantize imatrix perplexity; do
     expect_out_match "^  smidge $command "
 done
-for command in run classify bench inspect tokenize repack quantize; do
+for command in run classify bench inspect tokenize repack quantize imatrix perplexity; do
     smidge "$command" --help
     expect_status 0
     expect_out_match "^smidge $command "
