@@ -215,8 +215,35 @@ static smidge_status check_merges(const reader *read)
     return SMIDGE_OK;
 }
 
+/* The token that a merge makes, or -1. */
+static int64_t merged_id(const json_t *vocab, const json_t *merge)
+{
+    smg_text left, right;
+    char made[1024];
+    if (!merge_parts(merge, &left, &right) || left.size + right.size >= sizeof made)
+        return -1;
+    memcpy(made, left.data, left.size);
+    memcpy(made + left.size, right.data, right.size);
+    made[left.size + right.size] = '\0';
+    const json_t *number = json_object_get(vocab, made);
+    return number != NULL && strlen(made) == left.size + right.size ? json_integer_value(number) : -1;
+}
+
+/* SentencePiece numbers its pieces by score: then what it gave them is known from their numbers. */
+static void score_by_number(smg_hf_vocabulary *vocabulary)
+{
+    int64_t first = -1;
+    for (int64_t id = 0; id < vocabulary->count; id++) {
+        smg_hf_token *token = &vocabulary->tokens[id];
+        if (token->text == NULL || token->type != SMG_HF_NORMAL)
+            continue;
+        first = first < 0 ? id : first;
+        token->score = (float)(first - id);
+    }
+}
+
 /* "llama" merges where the score of what comes out is highest: what the first merge makes has score 0, what
- * the next makes -1, and so on; then what no merge makes. Those are SentencePiece's own numbers. */
+ * the next makes -1, and so on. */
 static smidge_status score_tokens(const reader *read)
 {
     const json_t *vocab = smg_json_get(read->model, "vocab");
@@ -226,30 +253,27 @@ static smidge_status score_tokens(const reader *read)
     if (scored == NULL)
         return smg_error_no_memory(read->error, read->where, (size_t)vocabulary->count);
     float next = 0.0F;
-    char made[1024];
+    int64_t latest = -1;
+    bool in_order = true;
     for (size_t i = 0; i < json_array_size(merges); i++) {
-        smg_text left, right;
-        if (!merge_parts(json_array_get(merges, i), &left, &right) || left.size + right.size >= sizeof made)
+        const int64_t id = merged_id(vocab, json_array_get(merges, i));
+        if (id < 0)
             return bad_merge(read, i);
-        memcpy(made, left.data, left.size);
-        memcpy(made + left.size, right.data, right.size);
-        made[left.size + right.size] = '\0';
-        const json_t *number = json_object_get(vocab, made);
-        if (number == NULL || strlen(made) != left.size + right.size)
-            return bad_merge(read, i);
-        const int64_t id = json_integer_value(number);
         if (scored[id])
             continue;
         scored[id] = 1;
+        in_order &= id > latest;
+        latest = id;
         vocabulary->tokens[id].score = next;
         next -= 1.0F;
     }
+    if (in_order) {
+        score_by_number(vocabulary);
+        return SMIDGE_OK;
+    }
     for (int64_t id = 0; id < vocabulary->count; id++) {
-        smg_hf_token *token = &vocabulary->tokens[id];
-        if (token->text == NULL || token->type != SMG_HF_NORMAL || scored[id])
-            continue;
-        token->score = next;
-        next -= 1.0F;
+        if (vocabulary->tokens[id].text != NULL && !scored[id])
+            vocabulary->tokens[id].score = next; /* no merge makes it, and none comes after */
     }
     return SMIDGE_OK;
 }
