@@ -1,0 +1,263 @@
+/* smidge convert on what real models have: the vocabularies of Llama 2, Llama 3 and Qwen2, and a small trained model. */
+#include "engine_support.h"
+
+#include <jansson.h>
+
+#include "convert/hf_vocabulary.h"
+#include "format/gguf_write.h"
+#include "hf_builder.h"
+#include "smidge/tools.h"
+
+/* Published with the models. */
+#define LLAMA3_RULE                                                                                          \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" \
+    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define QWEN2_RULE                                                                                           \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"      \
+    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+
+static void equal_arrays(const smg_gguf *made, const smg_gguf *expected, const char *name)
+{
+    const smg_gguf_key *a = smg_gguf_find(made, name), *b = smg_gguf_find(expected, name);
+    if (a == NULL || b == NULL || a->count != b->count || a->value_bytes != b->value_bytes ||
+        memcmp(a->value, b->value, a->value_bytes) != 0)
+        fail_msg("%s differs", name);
+}
+
+/* A vocabulary alone, as convert writes it. */
+static void write_vocabulary(const char *folder, int64_t count, const char *path)
+{
+    smidge_error error;
+    smg_hf_vocabulary vocabulary;
+    smg_gguf_writer *writer = NULL;
+    smg_hf_config *config = calloc(1, sizeof *config);
+    config->vocabulary = count;
+    config->bos = config->eos = config->pad = -1;
+    engine_ok(smg_hf_vocabulary_read(folder, config, &vocabulary, &error), &error);
+    engine_ok(smg_gguf_write_open(path, &writer, &error), &error);
+    engine_ok(smg_hf_vocabulary_write(&vocabulary, writer, &error), &error);
+    engine_ok(smg_gguf_write_finish(writer, &error), &error);
+    smg_gguf_write_close(writer);
+    smg_hf_vocabulary_free(&vocabulary);
+    free(config);
+}
+
+static uint64_t open_vocabulary(const char *fixture, smg_gguf *ret)
+{
+    smidge_error error;
+    engine_ok(smg_gguf_open(smg_test_need_fixture(fixture), ret, &error), &error);
+    return smg_gguf_find(ret, "tokenizer.ggml.tokens")->count;
+}
+
+static void sentencepiece_gives_the_arrays_of_llama_2(void **state)
+{
+    (void)state;
+    char folder[64], path[256];
+    smidge_error error;
+    smg_gguf expected, made;
+    smg_file model;
+    const uint64_t count = open_vocabulary("tokenizers/ggml-vocab-llama-spm.gguf", &expected);
+    engine_ok(smg_file_open(smg_test_need_fixture("tokenizers/llama-2.tokenizer.model"), &model, &error),
+              &error);
+    hf_begin(folder);
+    hf_write(folder, "tokenizer.model", model.data, model.size);
+    write_vocabulary(folder, (int64_t)count, hf_path(folder, "out.gguf", path));
+    engine_ok(smg_gguf_open(path, &made, &error), &error);
+    equal_arrays(&made, &expected, "tokenizer.ggml.tokens");
+    equal_arrays(&made, &expected, "tokenizer.ggml.scores");
+    equal_arrays(&made, &expected, "tokenizer.ggml.token_type");
+    smg_gguf_close(&made);
+    /* rows of the embedding without a token get one that no text leads to */
+    write_vocabulary(folder, (int64_t)count + 8, path);
+    engine_ok(smg_gguf_open(path, &made, &error), &error);
+    const smg_gguf_key *tokens = smg_gguf_find(&made, "tokenizer.ggml.tokens");
+    const smg_gguf_key *types = smg_gguf_find(&made, "tokenizer.ggml.token_type");
+    smg_text last = {0};
+    for (uint64_t position = 0; smg_gguf_next_text(tokens, &position, &last);) {}
+    assert_true(smg_text_is(last, "[PAD32007]"));
+    assert_int_equal(types->value[4 * (count + 7)], SMG_HF_UNUSED);
+    smg_gguf_close(&made);
+    smg_gguf_close(&expected);
+    smg_file_close(&model);
+    hf_remove(folder);
+}
+
+/* ---- tokenizer.json ----------------------------------------------------------------------------------- */
+
+static void put(json_t *object, const char *name, json_t *value)
+{
+    assert_int_equal(json_object_set_new_nocheck(object, name, value), 0);
+}
+
+static json_t *splits(const char *rule)
+{
+    return json_pack("{s:s,s:[{s:s,s:{s:s},s:s,s:b},{s:s,s:b,s:b,s:b}]}", "type", "Sequence", "pretokenizers",
+                     "type", "Split", "pattern", "Regex", rule, "behavior", "Isolated", "invert", 0, "type",
+                     "ByteLevel", "add_prefix_space", 0, "trim_offsets", 1, "use_regex", 0);
+}
+
+/* What the library "tokenizers" would have written of this vocabulary; merges as pairs, or as texts in older files. */
+static void write_json(const char *folder, const smg_gguf *gguf, const char *rule, bool pairs)
+{
+    json_t *root = json_object(), *model = json_object(), *vocab = json_object(), *merges = json_array();
+    json_t *added = json_array();
+    const smg_gguf_key *types = smg_gguf_find(gguf, "tokenizer.ggml.token_type");
+    smg_text text;
+    uint64_t position = 0;
+    for (int i = 0; smg_gguf_next_text(smg_gguf_find(gguf, "tokenizer.ggml.tokens"), &position, &text); i++) {
+        char name[1024];
+        snprintf(name, sizeof name, "%.*s", (int)text.size, text.data);
+        const int type = types->value[4 * i];
+        if (type == SMG_HF_CONTROL || type == SMG_HF_USER_DEFINED)
+            json_array_append_new(added, json_pack("{s:i,s:s,s:b}", "id", i, "content", name, "special",
+                                                   type == SMG_HF_CONTROL));
+        else if (type != SMG_HF_UNUSED)
+            put(vocab, name, json_integer(i));
+    }
+    position = 0;
+    while (smg_gguf_next_text(smg_gguf_find(gguf, "tokenizer.ggml.merges"), &position, &text)) {
+        const char *space = memchr(text.data + 1, ' ', text.size - 1);
+        const size_t left = (size_t)(space - text.data);
+        json_array_append_new(merges,
+                              pairs ? json_pack("[s%,s%]", text.data, left, space + 1, text.size - left - 1)
+                                    : json_stringn_nocheck(text.data, text.size));
+    }
+    put(model, "type", json_string("BPE"));
+    put(model, "vocab", vocab);
+    put(model, "merges", merges);
+    put(root, "added_tokens", added);
+    put(root, "pre_tokenizer", splits(rule));
+    put(root, "model", model);
+    char path[256];
+    assert_int_equal(json_dump_file(root, hf_path(folder, "tokenizer.json", path), JSON_COMPACT), 0);
+    json_decref(root);
+}
+
+/* The 46 cases of the fixtures. */
+static void check_cases(const char *path, const char *name)
+{
+    static const char line[] = "\n__ggml_vocab_test__\n";
+    char fixture[128], *in = NULL, *out = NULL;
+    size_t size;
+    int32_t ids[4096];
+    smidge_file *file = NULL;
+    smidge_error error;
+    engine_ok(smidge_file_open(path, &file, &error), &error);
+    snprintf(fixture, sizeof fixture, "tokenizers/ggml-vocab-%s.gguf.inp", name);
+    engine_ok(smg_file_read(smg_test_need_fixture(fixture), 1 << 20, &in, &size, &error), &error);
+    snprintf(fixture, sizeof fixture, "tokenizers/ggml-vocab-%s.gguf.out", name);
+    engine_ok(smg_file_read(smg_test_need_fixture(fixture), 1 << 20, &out, &size, &error), &error);
+    int cases = 0;
+    const char *expected = out;
+    for (char *at = in, *end; (end = strstr(at, line)) != NULL; at = end + sizeof line - 1, cases++) {
+        const smidge_span span = {.text = at, .size = (size_t)(end - at)};
+        size_t count = 0;
+        if (span.size > 0) /* an empty prompt is refused */
+            engine_ok(smidge_file_tokenize(file, &span, 1, ids, 4096, &count, &error), &error);
+        for (size_t i = 0; i < count; i++) {
+            char *after = NULL;
+            assert_true(*expected == ' ');
+            assert_int_equal(ids[i], strtol(expected, &after, 10));
+            expected = after;
+        }
+        assert_int_equal(*expected, '\n');
+        expected++;
+    }
+    assert_int_equal(cases, 46);
+    smidge_file_close(file);
+    smg_free(in);
+    smg_free(out);
+}
+
+static void check_bpe(const char *name, const char *rule, const char *pre, bool pairs)
+{
+    char folder[64], path[256], fixture[128];
+    smidge_error error;
+    smg_gguf expected, made;
+    snprintf(fixture, sizeof fixture, "tokenizers/ggml-vocab-%s.gguf", name);
+    const uint64_t count = open_vocabulary(fixture, &expected);
+    hf_begin(folder);
+    write_json(folder, &expected, rule, pairs);
+    write_vocabulary(folder, (int64_t)count, hf_path(folder, "out.gguf", path));
+    engine_ok(smg_gguf_open(path, &made, &error), &error);
+    equal_arrays(&made, &expected, "tokenizer.ggml.tokens");
+    equal_arrays(&made, &expected, "tokenizer.ggml.token_type");
+    equal_arrays(&made, &expected, "tokenizer.ggml.merges");
+    smg_text text = {0};
+    engine_ok(smg_gguf_get_text(&made, "tokenizer.ggml.pre", &text, NULL, &error), &error);
+    assert_true(smg_text_is(text, pre));
+    smg_gguf_close(&made);
+    smg_gguf_close(&expected);
+    check_cases(path, name);
+    hf_remove(folder);
+}
+
+static void llama_3_comes_back_from_json(void **state)
+{
+    (void)state;
+    check_bpe("llama-bpe", LLAMA3_RULE, "llama-bpe", true);
+}
+
+static void qwen2_comes_back_from_json(void **state)
+{
+    (void)state;
+    check_bpe("qwen2", QWEN2_RULE, "qwen2", false);
+}
+
+/* ---- A trained model ---------------------------------------------------------------------------------- */
+
+static void stories_convert_bit_for_bit(void **state)
+{
+    (void)state;
+    char folder[64], source[512], path[256];
+    smidge_error error;
+    smg_gguf expected, made;
+    engine_ok(smg_gguf_open(smg_test_need_fixture("models/stories260K/stories260K.gguf"), &expected, &error),
+              &error);
+    snprintf(source, sizeof source, "%s", smg_test_need_fixture("models/stories260K-hf/config.json"));
+    *strrchr(source, '/') = '\0';
+    hf_begin(folder);
+    const smidge_convert_options options = {.size = sizeof options, .type = "f32", .threads = 2};
+    engine_ok(smidge_convert(source, hf_path(folder, "out.gguf", path), &options, &error), &error);
+    engine_ok(smg_gguf_open(path, &made, &error), &error);
+    assert_int_equal(made.tensor_count, expected.tensor_count);
+    for (uint64_t i = 0; i < expected.tensor_count; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "%.*s", (int)expected.tensors[i].name.size,
+                 expected.tensors[i].name.data);
+        const smg_gguf_tensor *tensor = smg_gguf_find_tensor(&made, name);
+        assert_non_null(tensor);
+        assert_int_equal(tensor->bytes, expected.tensors[i].bytes);
+        assert_memory_equal(tensor->data, expected.tensors[i].data, tensor->bytes);
+    }
+    equal_arrays(&made, &expected, "tokenizer.ggml.tokens");
+    equal_arrays(&made, &expected, "tokenizer.ggml.token_type");
+    static const char text[] = "Once upon a time, there was a little girl named L\xc3\xbc"
+                               "ci. \n  42!";
+    const smidge_span span = {.text = text, .size = sizeof text - 1};
+    int32_t ids[2][128];
+    size_t counts[2];
+    const char *const files[] = {path, smg_test_need_fixture("models/stories260K/stories260K.gguf")};
+    for (int i = 0; i < 2; i++) {
+        smidge_file *file = NULL;
+        engine_ok(smidge_file_open(files[i], &file, &error), &error);
+        engine_ok(smidge_file_tokenize(file, &span, 1, ids[i], 128, &counts[i], &error), &error);
+        smidge_file_close(file);
+    }
+    assert_int_equal(counts[0], counts[1]);
+    assert_memory_equal(ids[0], ids[1], counts[0] * sizeof **ids);
+    smg_gguf_close(&made);
+    smg_gguf_close(&expected);
+    hf_remove(folder);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sentencepiece_gives_the_arrays_of_llama_2),
+        cmocka_unit_test(llama_3_comes_back_from_json),
+        cmocka_unit_test(qwen2_comes_back_from_json),
+        cmocka_unit_test(stories_convert_bit_for_bit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
