@@ -75,10 +75,11 @@ typedef struct smidge_model smidge_model;
 
 typedef struct smidge_model_options {
     size_t size;
-    int32_t threads;       /* 1 to 64; 0: physical cores minus one, at least one */
-    int32_t force;         /* not 0: skip the rule that at most 70 % of RAM is used (the others stay) */
-    uint64_t memory_limit; /* bytes that the model and all its sessions may take; 0: no limit of its own */
-    int64_t deadline_ns;   /* for opening; 0: none */
+    int32_t threads; /* 1 to 64; 0: physical cores minus one, at least one */
+    int32_t force;   /* not 0: skip the rule that at most 70 % of RAM is used (the others stay) */
+    uint64_t
+        memory_limit; /* bytes that the model, all its sessions and the program may take; 0: no limit of its own */
+    int64_t deadline_ns; /* for opening; 0: none */
     const char *cpu; /* kernel path: "auto" (also NULL), "ref", "avx2", "neon" …; for tests and reports */
 } smidge_model_options;
 

@@ -181,8 +181,10 @@ static void a_prefix_counts_as_memory(void **state)
     assert_int_equal(smidge_session_memory(model, &small, &bytes, NULL), SMIDGE_OK);
     smidge_model_options options;
     smidge_model_options_init(&options);
-    options.memory_limit = model->gguf.file.size + model->vocabulary_bytes + bytes + 4096;
-    options.threads = 2;
+    smg_memory_need need;
+    smg_engine_need(model, 0, bytes, &need);
+    options.memory_limit = smg_memory_total(&need) + 4096;
+    options.threads = model->threads;
     smidge_model *tight = NULL;
     smidge_error error;
     engine_ok(smidge_model_open(file.path, &options, &tight, &error), &error);

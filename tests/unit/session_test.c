@@ -233,9 +233,12 @@ static void memory_limit_refuses_with_numbers(void **state)
     assert_true(large_bytes > 2 * small_bytes);
     smidge_model_options options;
     smidge_model_options_init(&options);
-    uint64_t own = unlimited->gguf.file.size + unlimited->vocabulary_bytes;
+    smg_memory_need need;
+    smg_engine_need(unlimited, 0, 0, &need);
+    const uint64_t own = smg_memory_total(&need); /* with one thread */
     smidge_model_close(unlimited);
 
+    options.threads = 1;
     options.memory_limit = own - 1;
     assert_int_equal(try_model(file.path, &options), SMIDGE_E_NO_FIT);
     options.memory_limit = own + 2 * small_bytes;
