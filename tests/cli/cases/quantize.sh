@@ -37,7 +37,7 @@ q6_k 138382912
 SIZES
 smidge inspect small.gguf --verify
 expect_status 0
-expect_out_match 'Q5_0 166 tensors'
+expect_out_match 'Q5_0 106 tensors'
 smidge run -m small.gguf -p "The capital of France is" -n 3 --temp 0 --no-display-prompt
 expect_status 0
 expect_out_match 'Paris'
@@ -49,7 +49,7 @@ expect_one_error 'has interleaved rows \(smidge repack --plain first\)'
 smidge quantize "$MODEL" own.gguf q4_0 --allow-requantize -q --tensor-type attn_v=q8_0 --tensor-type='blk.0.*=f16'
 expect_status 0
 smidge inspect own.gguf
-expect_out_match 'F16 6 tensors'
+expect_out_match 'attention +F16 3 tensors'
 smidge quantize "$MODEL" own.gguf q4_0 --allow-requantize --tensor-type attn_w=q8_0
 expect_status 1
 expect_one_error 'attn_w: is no matrix of this model'
