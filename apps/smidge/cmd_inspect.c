@@ -184,9 +184,9 @@ static void print_text(const smidge_file *file, const smidge_file_info *info, co
     type_sum sums[MAX_TYPES] = {0};
     size_t types = sum_types(file, info->tensor_count, true, sums);
     for (size_t i = 0; i < types; i++)
-        printf("%-13s %s %" PRIu64 " tensors, %s\n",
+        printf("%-13s %s %" PRIu64 " tensor%s, %s\n",
                i > 0 && sums[i].group == sums[i - 1].group ? "" : group_names[sums[i].group], sums[i].name,
-               sums[i].count, cli_bytes((double)sums[i].bytes, bytes));
+               sums[i].count, sums[i].count == 1 ? "" : "s", cli_bytes((double)sums[i].bytes, bytes));
     print_needs(needs);
     if (info->runs)
         printf("runs          yes\n");
