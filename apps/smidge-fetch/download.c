@@ -34,7 +34,7 @@ typedef struct download {
     fetch_session *session;
     const fetch_file *file;
     smidge_error *error;
-    char final[PATH_MAX], part_path[PATH_MAX], state_path[PATH_MAX];
+    char final[PATH_MAX], part_path[PATH_MAX], state_path[PATH_MAX], fresh_path[PATH_MAX];
     int fd; /* of the part, locked */
     uint64_t size;
     bool has_part;
@@ -89,9 +89,9 @@ static smidge_status fail_at(const download *job, const char *path, const char *
 
 static smidge_status set_paths(download *job)
 {
-    static const char *const endings[] = {"", ".part", ".part.state"};
-    char *const paths[] = {job->final, job->part_path, job->state_path};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const endings[] = {"", ".part", ".part.state", ".part.state.new"};
+    char *const paths[] = {job->final, job->part_path, job->state_path, job->fresh_path};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         const int size =
             snprintf(paths[i], PATH_MAX, "%s/%s%s", job->file->folder, job->file->name, endings[i]);
         if (size >= PATH_MAX)
@@ -109,10 +109,13 @@ static smidge_status open_part(download *job)
         job->fd = open(job->part_path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
         if (job->fd < 0)
             return fail_at(job, job->part_path, "cannot be made", errno);
-        if (flock(job->fd, LOCK_EX | LOCK_NB) != 0)
+        if (flock(job->fd, LOCK_EX | LOCK_NB) != 0) {
+            close(job->fd); /* it is somebody else's: nothing to clean up */
+            job->fd = -1;
             return smg_error_set(job->error, SMIDGE_E_IO, job->file->label,
                                  "is being fetched already, into %.300s (wait for that, or end it)",
                                  job->file->folder);
+        }
         if (fstat(job->fd, &opened) != 0)
             return fail_at(job, job->part_path, "cannot be read", errno);
         if (!S_ISREG(opened.st_mode))
@@ -140,11 +143,29 @@ static void read_state(download *job)
     }
 }
 
+static void remove_state(const download *job)
+{
+    unlink(job->fresh_path);
+    unlink(job->state_path);
+}
+
+/* Whole or not at all; under one name, which whoever has the lock may write over if a kill left something there. */
 static smidge_status save_state(download *job)
 {
     char text[SMG_PART_STATE_MAX];
-    const smg_file_part part = {text, smg_part_write(&job->part, text)};
-    return smg_file_replace(job->state_path, &part, 1, job->error);
+    const size_t size = smg_part_write(&job->part, text);
+    const int fd = open(job->fresh_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+    if (fd < 0)
+        return fail_at(job, job->state_path, "cannot be made", errno);
+    errno = ENOSPC; /* what a short write of so little means */
+    const bool whole = write(fd, text, size) == (ssize_t)size && fsync(fd) == 0;
+    const int number = errno;
+    close(fd);
+    if (whole && rename(job->fresh_path, job->state_path) == 0)
+        return SMIDGE_OK;
+    const int why = whole ? errno : number;
+    unlink(job->fresh_path);
+    return fail_at(job, job->state_path, "cannot be written", why);
 }
 
 /* What there is of the part is on the disk, and the state says so. */
@@ -159,7 +180,7 @@ static smidge_status sync_part(download *job)
 /* Nothing stays of a part that is of no use; the empty file, which is the lock, goes in the end. */
 static void drop_part(download *job)
 {
-    unlink(job->state_path);
+    remove_state(job);
     (void)!ftruncate(job->fd, 0);
     job->size = 0;
     job->has_part = false;
@@ -352,10 +373,12 @@ static smidge_status put_in_place(download *job)
     }
     if (fsync(job->fd) != 0)
         return fail_at(job, job->part_path, "cannot be brought to the disk", errno);
+    /* Before the rename: after it, these names may be another pull's. Where that fails, close_job writes the state again. */
+    remove_state(job);
+    job->part.synced = 0;
     if (rename(job->part_path, job->final) != 0)
         return fail_at(job, job->final, "cannot be put in place", errno);
     job->done = true;
-    unlink(job->state_path);
     const int folder = open(job->file->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder >= 0) {
         (void)!fsync(folder);
@@ -558,7 +581,7 @@ static void close_job(download *job)
         (void)!sync_part(job);
     if (fstat(job->fd, &status) == 0 && status.st_size == 0 && lstat(job->part_path, &named) == 0 &&
         named.st_ino == status.st_ino) {
-        unlink(job->state_path);
+        remove_state(job);
         unlink(job->part_path);
     }
     close(job->fd);

@@ -104,6 +104,16 @@ for folder in not-a-folder not-a-folder/sub /proc/self/sub /proc/self; do
     expect_one_error 'take another (folder|one): -o'
 done
 
+# a folder stands where the file should be: what has arrived waits
+mkdir -p taken/$file
+pull hf:test/good:$file -o taken
+expect_status 1
+expect_one_error 'taken/m.gguf: cannot be put in place: Is a directory'
+rmdir taken/$file
+pull hf:test/good:$file -o taken
+expect_file taken/$file
+expect_log 'range=bytes=3000016-'
+
 # Ctrl-C, in two: once while another pull of the same file is refused, once gone on with. (A shell's job ignores it.)
 waiting() {
     python3 -c 'import os, signal, sys
