@@ -52,7 +52,7 @@ speed() {
         for threads in 1 2; do
             : >"$work/predicted"
             : >"$work/measured"
-            for round in $(seq "$rounds"); do
+            for _ in $(seq "$rounds"); do
                 "$build/smidge" fit "$file" -t $threads --force --json | number tokens_per_second >>"$work/predicted"
                 "$build/smidge" bench -m "$file" -t $threads --force -p 0 -n 16 -r 3 --readings 0 -o json |
                     number tokens_per_second >>"$work/measured"

@@ -168,8 +168,9 @@ static int fit_entry(const smg_catalogue_entry *entry, const char *type_name, fi
     const smidge_fit_shape shape = shape_of(entry, type);
     if (measure(NULL, question, &error) != SMIDGE_OK)
         return cli_fail(&error);
-    question->options.shape = &shape;
-    if (smidge_fit(NULL, &question->options, &result, &error) != SMIDGE_OK)
+    smidge_fit_options options = question->options;
+    options.shape = &shape;
+    if (smidge_fit(NULL, &options, &result, &error) != SMIDGE_OK)
         return cli_fail(&error);
     fit_subject subject = {.name = entry->title,
                            .where = entry->name,
