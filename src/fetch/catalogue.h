@@ -36,7 +36,8 @@ typedef struct smg_catalogue_entry {
     /* Of so many layers the last one looks back without limit; 0: all have the window. */
     int32_t window_pattern;
     uint64_t parameters;
-    /* Whole files, header and vocabulary included; what is published differs by less than 1 %. */
+    /* Whole files, header and vocabulary included, as llama.cpp makes them; those that are published differ by some 0.1 %,
+     * which is the text in their headers. */
     uint64_t bytes[SMG_CATALOGUE_TYPES];
 } smg_catalogue_entry;
 
