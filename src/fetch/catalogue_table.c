@@ -1,7 +1,8 @@
-/* Sources. Dimensions: config.json of each `original` repository on huggingface.co, as published with the model.
- * Parameters: counted from these dimensions, and equal to what the model cards say. Bytes: the tensors of such a model
- * in llama.cpp's mix of that name, and a header that holds the vocabulary; tests/unit/catalogue_test.c counts both
- * again and knows the sizes of seven published files. No sha256 is written down here: the Hub sends the one of each file, and the file is held against it. */
+/* Sources. Dimensions: those of config.json in each `original` repository on huggingface.co. Parameters: counted
+ * from them, and equal to what the model cards say. Bytes: the tensors of such a model in llama.cpp's mix of that
+ * name, and a header that holds the vocabulary; tests/unit/catalogue_test.c counts both again and knows the sizes of
+ * seven published files. No sha256 is written down here: the Hub sends the one of each file, and the file is held
+ * against it. */
 #include "fetch/catalogue_table.h"
 
 #define LLAMA_LICENCE "Llama 3.2 Community License: accept it at the original, name the model's origin"
