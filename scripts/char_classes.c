@@ -26,6 +26,7 @@ static unsigned class_of(utf8proc_int32_t character)
 int main(void)
 {
     printf(
+        "/* clang-format off */\n"
         "/* Made by scripts/char_classes.c from Unicode %s: runs of characters of one class, the first character of\n"
         " * each above four bits of its class. */\n",
         utf8proc_unicode_version());
