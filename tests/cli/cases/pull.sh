@@ -11,6 +11,11 @@ expect_file there/$file
 expect_log 'hub /test/good/resolve/main/sub/m-Q4_K_M.gguf auth=Bearer_hf_right'
 expect_log 'cdn /good/m-Q4_K_M.gguf\?signature=secret auth=- range=-'
 expect_no_log 'cdn .*hf_right'
+# nor to any other address, asked for by itself
+HF_TOKEN=hf_right pull "$CDN/plain/fine.gguf" -o stranger
+expect_file stranger/fine.gguf plain
+expect_log '^cdn /plain/fine.gguf.* auth=-'
+expect_no_log hf_right
 # once more: it is there already, and only looked at
 pull hf:test/good:sub/$file -o there
 expect_file there/$file
