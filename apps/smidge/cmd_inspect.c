@@ -163,6 +163,21 @@ static void print_dimensions(const smidge_file_info *info)
     printf("context       %d tokens\n", (int)info->context);
 }
 
+static void print_types(const smidge_file *file, uint64_t tensor_count, bool grouped)
+{
+    type_sum sums[MAX_TYPES] = {0};
+    size_t types = sum_types(file, tensor_count, grouped, sums);
+    for (size_t i = 0; i < types; i++) {
+        char bytes[32];
+        const bool first = i == 0 || sums[i].group != sums[i - 1].group;
+        printf("%-13s %s %" PRIu64 " tensors, %s\n",
+               !first    ? ""
+               : grouped ? group_names[sums[i].group]
+                         : "all tensors",
+               sums[i].name, sums[i].count, cli_bytes((double)sums[i].bytes, bytes));
+    }
+}
+
 static void print_text(const smidge_file *file, const smidge_file_info *info, const memory_needs *needs,
                        const smidge_error *reason)
 {
@@ -181,12 +196,8 @@ static void print_text(const smidge_file *file, const smidge_file_info *info, co
     if (info->runs)
         print_dimensions(info);
     print_vocabulary(info);
-    type_sum sums[MAX_TYPES] = {0};
-    size_t types = sum_types(file, info->tensor_count, true, sums);
-    for (size_t i = 0; i < types; i++)
-        printf("%-13s %s %" PRIu64 " tensor%s, %s\n",
-               i > 0 && sums[i].group == sums[i - 1].group ? "" : group_names[sums[i].group], sums[i].name,
-               sums[i].count, sums[i].count == 1 ? "" : "s", cli_bytes((double)sums[i].bytes, bytes));
+    print_types(file, info->tensor_count, true);
+    print_types(file, info->tensor_count, false);
     print_needs(needs);
     if (info->runs)
         printf("runs          yes\n");

@@ -50,6 +50,7 @@ smidge inspect "$FIXTURE"
 expect_out_match '^attention +F32 20 tensors, '
 expect_out_match '^feed-forward +F32 15 tensors, '
 expect_out_match '^norms +F32 11 tensors, '
+expect_out_match '^all tensors +F32 48 tensors, '
 expect_out_match '^memory +[0-9.]+ MiB with a context of [0-9]+'
 smidge inspect "$FIXTURE" --json --verify
 expect_json "x['groups']['attention']['F32']['tensors'] == 20 and x['verified'] and x['damage'] is None and x['memory']['bytes'] > x['size_bytes']"
