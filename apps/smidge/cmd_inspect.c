@@ -170,11 +170,12 @@ static void print_types(const smidge_file *file, uint64_t tensor_count, bool gro
     for (size_t i = 0; i < types; i++) {
         char bytes[32];
         const bool first = i == 0 || sums[i].group != sums[i - 1].group;
-        printf("%-13s %s %" PRIu64 " tensors, %s\n",
+        printf("%-13s %s %" PRIu64 " tensor%s, %s\n",
                !first    ? ""
                : grouped ? group_names[sums[i].group]
                          : "all tensors",
-               sums[i].name, sums[i].count, cli_bytes((double)sums[i].bytes, bytes));
+               sums[i].name, sums[i].count, sums[i].count == 1 ? "" : "s",
+               cli_bytes((double)sums[i].bytes, bytes));
     }
 }
 
