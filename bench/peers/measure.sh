@@ -34,7 +34,8 @@ while [ $# -gt 0 ]; do
     esac
     shift
 done
-[ -r "$model" ] && [ -r "$text" ] || fail "which MODEL and which TEXT?"
+[ -r "$model" ] || fail "which MODEL? (./dev models fetches one and prints its path)"
+[ -r "$text" ] || fail "which TEXT?"
 [ -x "$build/imatrix_compare" ] || fail "build/release is not there (./dev build)"
 [ -n "$libs" ] || libs=$("$here/libs.sh")
 

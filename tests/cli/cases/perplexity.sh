@@ -25,8 +25,8 @@ expect_out_match '^Same top p +[0-9.]+ \+/- [0-9.]+ %$'
 expect_out_match '^ +[0-9.]+ -> +[0-9.]+ %  token [0-9]+: \.\.\..+\[.*\]  rather \[.+\]$'
 sed '1d;/^Reference/d' out >numbers
 smidge perplexity -m small.gguf -f text -c 64 --chunks 4 --compare "$MODEL" -t 3
-sed '1d;/^Reference/d' out >more
-cmp numbers more || fail "the number of threads changes the numbers"
+sed '1d;/^Reference/d' out >others
+cmp numbers others || fail "the number of threads changes the numbers"
 smidge perplexity -m small.gguf -f text -c 64 --chunks 4 --compare "$MODEL" --json
 expect_status 0
 expect_json "x['reference']['kl_mean'] > 0 and len(x['reference']['worst']) == 10 and 0 < x['reference']['same_top'] <= 1"
