@@ -28,6 +28,7 @@ void smg_error_fill(smidge_error *error, smidge_status code, const char *where, 
 #define SMG_SECTION_CONTEXT "Prompts that do not fit"
 #define SMG_SECTION_MEMORY "Out of memory"
 #define SMG_SECTION_FILES "Model files that do not open"
+#define SMG_SECTION_FOLDERS "Folders that do not convert"
 #define SMG_SECTION_TEMPLATES "Chat templates"
 #define SMG_SECTION_PREFIXES "Stale saved prefixes"
 #define SMG_SECTION_DOWNLOADS "Downloads"

@@ -1,7 +1,6 @@
 /* Folders from the Hub: the public door to src/convert. */
 #include "base/thread.h"
 #include "convert/convert.h"
-#include "engine/describe.h"
 #include "engine/options.h"
 #include "smidge/tools.h"
 
@@ -24,7 +23,10 @@ smidge_status smidge_convert(const char *folder, const char *path, const smidge_
             return smg_error_set(error, SMIDGE_E_INVALID, chosen.type, "no such type (auto, %s)",
                                  smg_mix_names());
     }
-    if (smg_convert_is_adapter(folder))
-        return smg_convert_adapter(folder, path, &wishes, error);
-    return smg_convert_model(folder, path, &wishes, error);
+    const smidge_status status = smg_convert_is_adapter(folder)
+                                     ? smg_convert_adapter(folder, path, &wishes, error)
+                                     : smg_convert_model(folder, path, &wishes, error);
+    if (status == SMIDGE_E_FORMAT || status == SMIDGE_E_UNSUPPORTED)
+        smg_error_see(error, SMG_SECTION_FOLDERS);
+    return status;
 }
