@@ -55,6 +55,7 @@ def write_tokenizer(folder):
     """The vocabulary of golden_models.py as BPE that falls back to bytes; no merges."""
     pieces = ["<unk>", "<s>", "</s>"] + [f"<0x{b:02X}>" for b in range(256)]
     pieces += ["\u2581"] + [chr(c) for c in range(ord("a"), ord("z") + 1)]
+    pieces.append("<|endoftext|>")  # llama.cpp refuses a model with "phi3" in its name that has none
     vocabulary = {piece: number for number, piece in enumerate(pieces[:VOCABULARY])}
     model = {"type": "BPE", "byte_fallback": True, "unk_token": "<unk>", "vocab": vocabulary, "merges": []}
     (folder / "tokenizer.json").write_text(json.dumps({"added_tokens": [], "model": model}))
