@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "convert/hf_vocabulary.h"
+#include "convert/tensor_names.h"
 #include "format/gguf_write.h"
 #include "hf_builder.h"
 #include "smidge/tools.h"
@@ -251,6 +252,105 @@ static void stories_convert_bit_for_bit(void **state)
     hf_remove(folder);
 }
 
+/* ---- Inventories of real models ----------------------------------------------------------------------- */
+
+static int64_t listed(const json_t *keys, const char *architecture, const char *ending, int64_t otherwise)
+{
+    char name[128];
+    snprintf(name, sizeof name, "%s.%s", architecture, ending);
+    const char *text = json_string_value(json_object_get(keys, name));
+    return text != NULL ? (int64_t)strtod(text, NULL) : otherwise;
+}
+
+/* config.json of a model with these keys, at full size: no weights are needed to name tensors and write keys. */
+static json_t *config_of(const json_t *keys, const char *class, const char *architecture)
+{
+    const int64_t context = listed(keys, architecture, "context_length", 0);
+    const int64_t width = listed(keys, architecture, "embedding_length", 0);
+    const int64_t heads = listed(keys, architecture, "attention.head_count", 0);
+    json_t *json =
+        json_pack("{s:[s],s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:b}", "architectures", class,
+                  "num_hidden_layers", (json_int_t)listed(keys, architecture, "block_count", 0),
+                  "hidden_size", (json_int_t)width, "intermediate_size",
+                  (json_int_t)listed(keys, architecture, "feed_forward_length", 0), "num_attention_heads",
+                  (json_int_t)heads, "num_key_value_heads",
+                  (json_int_t)listed(keys, architecture, "attention.head_count_kv", 0), "vocab_size",
+                  (json_int_t)32000, "max_position_embeddings", (json_int_t)context, "rms_norm_eps", 1e-5,
+                  "rope_theta", (double)listed(keys, architecture, "rope.freq_base", 10000),
+                  "tie_word_embeddings", json_object_get(keys, "output.weight") == NULL);
+    const int64_t original = listed(keys, architecture, "rope.scaling.original_context_length", 0);
+    if (original > 0) {
+        json_t *factors = json_array();
+        for (int64_t i = 0; i < width / heads / 2; i++)
+            json_array_append_new(factors, json_real(1.5));
+        put(json, "original_max_position_embeddings", json_integer(original));
+        put(json, "sliding_window", json_integer(listed(keys, architecture, "attention.sliding_window", 0)));
+        put(json, "rope_scaling",
+            json_pack("{s:s,s:O,s:o}", "type", "longrope", "long_factor", factors, "short_factor", factors));
+    }
+    return json;
+}
+
+static void check_inventory(const char *fixture, const char *class)
+{
+    char path[128], folder[64], out[256];
+    smidge_error error;
+    smg_gguf_writer *writer = NULL;
+    smg_gguf made;
+    snprintf(path, sizeof path, "convert/%s.json", fixture);
+    json_t *keys = json_load_file(smg_test_need_fixture(path), 0, NULL);
+    const char *architecture = json_string_value(json_object_get(keys, "general.architecture"));
+    json_t *json = config_of(keys, class, architecture);
+    smg_hf_config *config = malloc(sizeof *config);
+    engine_ok(smg_hf_config_read(json, fixture, config, &error), &error);
+    assert_string_equal(config->architecture, architecture);
+    size_t tensors = 0;
+    for (int32_t i = 0; i < smg_hf_places(config); i++) {
+        char name[128];
+        smg_hf_tensor tensor;
+        if (!smg_hf_place_needed(config, i, name))
+            continue;
+        engine_ok(smg_hf_tensor_name(config, name, fixture, &tensor, &error), &error);
+        if (json_object_get(keys, tensor.name) == NULL)
+            fail_msg("%s: %s is called %s, which the model does not have", fixture, name, tensor.name);
+        tensors++;
+    }
+    hf_begin(folder);
+    engine_ok(smg_gguf_write_open(hf_path(folder, "out.gguf", out), &writer, &error), &error);
+    engine_ok(smg_hf_config_write(config, writer, &error), &error);
+    engine_ok(smg_gguf_write_finish(writer, &error), &error);
+    smg_gguf_write_close(writer);
+    engine_ok(smg_gguf_open(out, &made, &error), &error);
+    const char *name;
+    json_t *value;
+    json_object_foreach(keys, name, value)
+    {
+        const size_t size = strlen(name);
+        const bool weight = size > 7 && strcmp(name + size - 7, ".weight") == 0;
+        if (weight || (size > 5 && strcmp(name + size - 5, ".bias") == 0))
+            tensors -= strncmp(name, "rope_", 5) != 0;
+        else if (strncmp(name, architecture, strlen(architecture)) == 0 && smg_gguf_find(&made, name) == NULL)
+            fail_msg("%s: key %s is missing", fixture, name);
+    }
+    assert_int_equal(tensors, 0); /* each of the model's tensors is one of ours */
+    smg_gguf_close(&made);
+    hf_remove(folder);
+    free(config);
+    json_decref(json);
+    json_decref(keys);
+}
+
+static void real_models_have_these_tensors_and_keys(void **state)
+{
+    (void)state;
+    check_inventory("Meta-Llama-3-8B-Instruct", "LlamaForCausalLM");
+    check_inventory("Mistral-7B-Instruct-v0.2", "MistralForCausalLM");
+    check_inventory("Phi-3-mini-128k-instruct", "Phi3ForCausalLM");
+    check_inventory("Qwen2.5-0.5B-Instruct", "Qwen2ForCausalLM");
+    check_inventory("gemma-2-2b-it", "Gemma2ForCausalLM");
+    check_inventory("gemma-2b-it", "GemmaForCausalLM");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -258,6 +358,7 @@ int main(void)
         cmocka_unit_test(llama_3_comes_back_from_json),
         cmocka_unit_test(qwen2_comes_back_from_json),
         cmocka_unit_test(stories_convert_bit_for_bit),
+        cmocka_unit_test(real_models_have_these_tensors_and_keys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
