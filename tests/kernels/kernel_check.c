@@ -79,7 +79,8 @@ static void check_entry(check *c, const kernel_entry *entry)
         check_matmul(c, type);
     else if (IN_FIELD(entry, quantize))
         check_quantize(c, (smg_act)INDEX_OF(entry, quantize));
-    else if (IN_FIELD(entry, search_load) || IN_FIELD(entry, search_scale) || IN_FIELD(entry, search_min) || IN_FIELD(entry, search_error) || IN_FIELD(entry, search_sums))
+    else if (IN_FIELD(entry, search_load) || IN_FIELD(entry, search_scale) || IN_FIELD(entry, search_min) ||
+             IN_FIELD(entry, search_error) || IN_FIELD(entry, search_sums))
         check_search(c);
     else if (IN_FIELD(entry, kv_store))
         check_kv_store(c, (smg_kv)INDEX_OF(entry, kv_store));
@@ -112,9 +113,9 @@ static bool table_is_full(const smg_kernels *table)
         full &= (table->quantize[act] != NULL) == (act != SMG_ACT_F32);
     for (int kv = 0; kv < SMG_KV_COUNT; kv++)
         full &= table->kv_store[kv] && table->attention_scores[kv] && table->attention_mix[kv];
-    return full && table->search_load && table->search_scale && table->search_min && table->search_error && table->search_sums && table->round_f16 &&
-           table->rms_norm && table->add && table->soft_cap && table->softmax && table->silu_mul &&
-           table->gelu_mul;
+    return full && table->search_load && table->search_scale && table->search_min && table->search_error &&
+           table->search_sums && table->round_f16 && table->rms_norm && table->add && table->soft_cap &&
+           table->softmax && table->silu_mul && table->gelu_mul;
 }
 
 /* Checks what the step's table holds and the one before did not. Returns how many kernels failed. */

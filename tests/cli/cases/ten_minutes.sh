@@ -14,6 +14,7 @@ cp "$stories"/* hub/shelf/SmolLM2-135M-Instruct
 mkdir bin
 ln -s "$SMIDGE" bin/smidge
 ln -s "$BUILD/smidge-fetch" bin/smidge-fetch
+# shellcheck disable=SC2016 # backticks that mark a block, not a command
 sed -n '/^```sh$/,/^```$/p' "$ROOT/docs/ten-minutes.md" | sed '/^```/d' >steps
 [ "$(grep -c '^smidge' steps)" -ge 10 ] || fail "the page has lost its commands"
 PATH="$PWD/bin:$PATH" sh -eu steps >out 2>err || fail "a command of the page fails: $(cat err)"
