@@ -60,12 +60,15 @@ static void print_comparison(const smg_comparison *result)
     printf("%-12s %8.3f %%\n", "5.0% dp", 100 * result->change_5);
     printf("%-12s %8.3f %%\n", "1.0% dp", 100 * result->change_1);
     if (result->place_count > 0)
-        printf("Largest drops of the right token's probability (dp), and what the model would rather say:\n");
+        printf("Largest drops of the right token's probability (dp), and what the model would rather say, if "
+               "anything:\n");
     for (int32_t i = 0; i < result->place_count; i++) {
         const smg_place *place = &result->places[i];
-        printf("  %5.1f -> %4.1f %%  token %lld: ...%s[%s]  rather [%s]\n",
-               100 * place->reference_probability, 100 * place->probability, (long long)place->token,
-               place->before, place->right, place->preferred);
+        printf("  %5.1f -> %4.1f %%  token %lld: ...%s[%s]", 100 * place->reference_probability,
+               100 * place->probability, (long long)place->token, place->before, place->right);
+        if (strcmp(place->preferred, place->right) != 0)
+            printf("  rather [%s]", place->preferred);
+        putchar('\n');
     }
 }
 
