@@ -71,7 +71,7 @@ static smidge_status read_tensor(const reader *read, const char *name, const jso
         return damaged(read, name, "has an unknown dtype");
     tensor->dtype = row->name;
     tensor->type = row->type;
-    uint64_t elements, bytes;
+    uint64_t elements = 0, bytes = 0;
     SMG_TRY(read_shape(read, entry, tensor, &elements));
     const json_t *offsets = json_object_get(entry, "data_offsets");
     const json_t *first = json_array_get(offsets, 0), *last = json_array_get(offsets, 1);
