@@ -1,7 +1,6 @@
 /* smidge imatrix: which columns of a model's matrices matter, measured on a text. */
 #include <string.h>
 
-#include "base/file.h"
 #include "interrupt.h"
 #include "measure/imatrix_collect.h"
 #include "model_flags.h"
@@ -49,20 +48,12 @@ static smidge_status collect(const imatrix_flags *flags, smg_collector *collecto
     return status;
 }
 
-/* A folder that cannot be written is better known before an hour's work than after it. */
-static smidge_status check_output(const char *path, smidge_error *error)
-{
-    smg_file_writer writer;
-    SMG_TRY(smg_file_create(path, &writer, error));
-    smg_file_discard(&writer);
-    return SMIDGE_OK;
-}
-
 static int make(const imatrix_flags *flags)
 {
     __attribute__((cleanup(free_collector))) smg_collector *collector = NULL;
     smidge_error error;
-    smidge_status status = check_output(flags->output, &error);
+    /* A folder that cannot be written is better known before an hour's work than after it. */
+    smidge_status status = smg_collector_check(flags->output, &error);
     if (status == SMIDGE_OK)
         status = smg_collector_new(&collector, &error);
     for (size_t i = 0; i < flags->merged.count && status == SMIDGE_OK; i++)

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "measure/chunk_pass.h"
 #include "measure/imatrix_sums.h"
 
@@ -171,4 +172,12 @@ smidge_status smg_collector_run(smg_collector *collector, smidge_model *model, c
     SMG_TRY(smg_chunk_session(model, chunks.size, options->kv_type, &session, error));
     SMG_TRY(collect(collector, session, &chunks, options, error));
     return smg_sums_add_dataset(collector, (smg_text){path, strlen(path)}, error);
+}
+
+smidge_status smg_collector_check(const char *path, smidge_error *error)
+{
+    smg_file_writer writer;
+    SMG_TRY(smg_file_create(path, &writer, error));
+    smg_file_discard(&writer);
+    return SMIDGE_OK;
 }

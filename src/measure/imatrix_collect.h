@@ -45,6 +45,8 @@ smidge_status smg_collector_merge_bytes(smg_collector *collector, const void *da
 size_t smg_collector_count(const smg_collector *collector);
 uint32_t smg_collector_chunks(const smg_collector *collector);
 
+/* Whether a file can be written there; nothing is left behind. SMIDGE_E_IO. */
+smidge_status smg_collector_check(const char *path, smidge_error *error) SMG_MUST_CHECK;
 /* Writes the file, entries by name; it appears when it is whole. SMIDGE_E_INVALID (nothing was collected), SMIDGE_E_IO,
  * SMIDGE_E_NOMEM. */
 smidge_status smg_collector_write(const smg_collector *collector, const char *path, smidge_error *error)
