@@ -79,4 +79,13 @@ static inline float smg_bf16_to_float(uint16_t bits)
     return smg_float_from_bits((uint32_t)bits << 16);
 }
 
+/* To nearest even; a NaN stays one. */
+static inline uint16_t smg_bf16_from_float(float value)
+{
+    const uint32_t bits = smg_float_bits(value);
+    if ((bits & 0x7fffffff) > 0x7f800000)
+        return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 #endif

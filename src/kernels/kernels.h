@@ -10,6 +10,7 @@
 #ifndef SMG_KERNELS_KERNELS_H
 #define SMG_KERNELS_KERNELS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -83,6 +84,39 @@ typedef void (*smg_attention_scores_fn)(const float *q, size_t q_stride, int64_t
 typedef void (*smg_attention_mix_fn)(const float *p, size_t p_stride, int64_t queries,
                                      const smg_cells *values, float *acc, size_t acc_stride);
 
+/* ---- Products of float matrices, for training ----
+ * Both operands of out[i][j] = sum over k of a(i, k) * b(j, k) are packed first: into panels of SMG_PANEL rows (of a) or
+ * columns (of b), which hold all of a stretch of k, its depth. Rows that are not there are zeros. */
+#define SMG_PANEL 16
+
+typedef enum smg_gemm_kind {
+    SMG_GEMM_F32,
+    SMG_GEMM_BF16, /* both sides rounded to bfloat16, to nearest even; products and sums in f32 */
+    SMG_GEMM_COUNT
+} smg_gemm_kind;
+
+/* What a panel's depth is filled up to, with zeros: BF16 comes in steps of 32. */
+static inline int64_t smg_panel_depth(smg_gemm_kind kind, int64_t depth)
+{
+    return kind == SMG_GEMM_F32 ? depth : (depth + 31) / 32 * 32;
+}
+
+static inline size_t smg_panel_bytes(smg_gemm_kind kind, int64_t depth)
+{
+    return (size_t)smg_panel_depth(kind, depth) * SMG_PANEL * (kind == SMG_GEMM_F32 ? 4 : 2);
+}
+
+/* Element (i, k) of x at x[i * outer_step + k * depth_step], for i < outer <= SMG_PANEL and k < depth; one of the steps
+ * is 1. ret_panel is aligned to 64 bytes. In it, F32 has SMG_PANEL floats for each k, BF16 SMG_PANEL pairs of
+ * neighbours in k for each even k; a path may have another form of its own for panels of a. */
+typedef void (*smg_gemm_pack_fn)(const float *x, size_t outer_step, size_t depth_step, int64_t outer,
+                                 int64_t depth, void *ret_panel);
+/* out[i * out_stride + j] = (add ? that : 0) + scale * sum over k of a(i, k) * b(j, k), for i < rows and j < columns.
+ * a, b: panels of this depth, one behind the other. What is computed for an element depends on the depth, on scale and
+ * on add alone. */
+typedef void (*smg_gemm_fn)(int64_t depth, int64_t rows, int64_t columns, const void *a, const void *b,
+                            float scale, bool add, float *out, size_t out_stride);
+
 typedef struct smg_kernels {
     uint32_t cpu_mask;
     smg_matmul_fn matmul[SMG_TYPE_COUNT];    /* NULL where the type holds no weights */
@@ -111,6 +145,9 @@ typedef struct smg_kernels {
     void (*silu_mul)(const float *gate, const float *up, int64_t n, float *out);
     /* out[i] = gelu(gate[i]) * up[i], the tanh form; out may be gate */
     void (*gelu_mul)(const float *gate, const float *up, int64_t n, float *out);
+    smg_gemm_pack_fn gemm_pack_a[SMG_GEMM_COUNT];
+    smg_gemm_pack_fn gemm_pack_b[SMG_GEMM_COUNT];
+    smg_gemm_fn gemm[SMG_GEMM_COUNT];
 } smg_kernels;
 
 /* Fills the table with the best kernel of each kind that `cpu_mask` (a subset of smg_cpu_mask()) allows. */
