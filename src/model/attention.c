@@ -20,7 +20,7 @@ void smg_rope_angles(const smg_shape *shape, const float *frequencies, int32_t p
     }
 }
 
-static void turn(float *head, const float *angles, int32_t pairs, smg_rope_kind kind)
+void smg_rope_turn(smg_rope_kind kind, const float *angles, int32_t pairs, float *head)
 {
     int32_t step = kind == SMG_ROPE_ADJACENT ? 2 : 1;
     int32_t partner = kind == SMG_ROPE_ADJACENT ? 1 : pairs;
@@ -47,7 +47,7 @@ static void turn_head(const smg_model *model, const float *angles, const float *
     const smg_shape *shape = &model->shape;
     if (norm != NULL)
         model->kernels.rms_norm(head, norm, shape->norm_epsilon, shape->head_size, head);
-    turn(head, angles, shape->rope_size / 2, shape->architecture->rope);
+    smg_rope_turn(shape->architecture->rope, angles, shape->rope_size / 2, head);
 }
 
 /* ---- One layer of a batch ----------------------------------------------------------------------------- */

@@ -1,4 +1,4 @@
-/* Attention of a batch over its caches, shared out over the workers; private to src/model. */
+/* Attention of a batch over its caches, shared out over the workers, and rotary positions. */
 #ifndef SMG_MODEL_ATTENTION_H
 #define SMG_MODEL_ATTENTION_H
 
@@ -7,6 +7,9 @@
 /* Cosine and sine for every pair of a head at this position, times the model's rope_magnitude: ret_angles[2 * i],
  * [2 * i + 1]. */
 void smg_rope_angles(const smg_shape *shape, const float *frequencies, int32_t position, float *ret_angles);
+
+/* Turns the pairs of a query or a key by those angles. */
+void smg_rope_turn(smg_rope_kind kind, const float *angles, int32_t pairs, float *head);
 
 /* Rows of a batch that attend. */
 typedef struct smg_asking {
