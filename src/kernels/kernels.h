@@ -145,6 +145,18 @@ typedef struct smg_kernels {
     void (*silu_mul)(const float *gate, const float *up, int64_t n, float *out);
     /* out[i] = gelu(gate[i]) * up[i], the tanh form; out may be gate */
     void (*gelu_mul)(const float *gate, const float *up, int64_t n, float *out);
+    /* For training. dx[i] += the gradient that dy brings back through rms_norm; returns its 1 / sqrt(mean(x^2) + eps). weight
+     * is there */
+    float (*rms_norm_back)(const float *x, const float *weight, const float *dy, float eps, int64_t n,
+                           float *dx);
+    /* sum[i] += x[i] * y[i] * factor */
+    void (*add_product)(float *sum, const float *x, const float *y, float factor, int64_t n);
+    /* From the gradient of silu(gate) * up to those of gate and up; either may take the place of d */
+    void (*silu_mul_back)(const float *gate, const float *up, const float *d, int64_t n, float *ret_dgate,
+                          float *ret_dup);
+    /* From that of gelu(gate) * up */
+    void (*gelu_mul_back)(const float *gate, const float *up, const float *d, int64_t n, float *ret_dgate,
+                          float *ret_dup);
     smg_gemm_pack_fn gemm_pack_a[SMG_GEMM_COUNT];
     smg_gemm_pack_fn gemm_pack_b[SMG_GEMM_COUNT];
     smg_gemm_fn gemm[SMG_GEMM_COUNT];

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "model/attention.h"
-#include "train/train_ops.h"
 #include "train/train_state.h"
 
 typedef struct heads_job {

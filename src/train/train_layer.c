@@ -2,7 +2,6 @@
 #include <string.h>
 
 #include "model/attention.h"
-#include "train/train_ops.h"
 #include "train/train_state.h"
 
 enum { ROW_STEP = 8 };
@@ -13,6 +12,22 @@ typedef struct turn_job {
     float *q, *k;
     bool backward;
 } turn_job;
+
+/* A gradient goes back by the opposite angle, with the same magnitude. */
+static void turn_back(smg_rope_kind kind, const float *angles, int32_t pairs, float *head)
+{
+    const int32_t step = kind == SMG_ROPE_ADJACENT ? 2 : 1;
+    const int32_t partner = kind == SMG_ROPE_ADJACENT ? 1 : pairs;
+    for (int32_t i = 0; i < pairs; i++) {
+        float *a = head + i * step;
+        float *b = a + partner;
+        const float cosine = angles[2 * i];
+        const float sine = angles[2 * i + 1];
+        const float turned = *a * cosine + *b * sine;
+        *b = *b * cosine - *a * sine;
+        *a = turned;
+    }
+}
 
 static void turn_row(const turn_job *job, int64_t row)
 {
@@ -26,7 +41,7 @@ static void turn_row(const turn_job *job, int64_t row)
                           ? job->q + (row * shape->heads + h) * shape->head_size
                           : job->k + (row * shape->kv_heads + h - shape->heads) * shape->head_size;
         if (job->backward)
-            smg_train_turn_backward(kind, angles, pairs, head);
+            turn_back(kind, angles, pairs, head);
         else
             smg_rope_turn(kind, angles, pairs, head);
     }
@@ -99,7 +114,7 @@ static void gate_rows(void *context, smg_worker *worker)
 {
     const gate_job *job = context;
     const smg_trainee *trainee = job->run->trainee;
-    const smg_activation activation = trainee->model->shape.architecture->activation;
+    const bool silu = trainee->model->shape.architecture->activation == SMG_ACTIVATION_SILU;
     const smg_kernels *kernels = &trainee->model->kernels;
     const int64_t n = trainee->model->shape.feed_forward;
     int64_t begin;
@@ -109,12 +124,11 @@ static void gate_rows(void *context, smg_worker *worker)
         const float *up = job->state->up + begin * n;
         float *hidden = trainee->shared.hidden + begin * n;
         float *d_gate = trainee->shared.d_gate + begin * n;
+        const int64_t count = (end - begin) * n;
         if (job->backward)
-            smg_train_gate_backward(activation, gate, up, d_gate, (end - begin) * n, d_gate, hidden);
-        else if (activation == SMG_ACTIVATION_SILU)
-            kernels->silu_mul(gate, up, (end - begin) * n, hidden);
+            (silu ? kernels->silu_mul_back : kernels->gelu_mul_back)(gate, up, d_gate, count, d_gate, hidden);
         else
-            kernels->gelu_mul(gate, up, (end - begin) * n, hidden);
+            (silu ? kernels->silu_mul : kernels->gelu_mul)(gate, up, count, hidden);
     }
 }
 

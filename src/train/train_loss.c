@@ -3,7 +3,6 @@
 #include <math.h>
 #include <string.h>
 
-#include "train/train_ops.h"
 #include "train/train_state.h"
 
 /* Rows first … first + count - 1 of the wanted ones. */

@@ -1,7 +1,6 @@
 /* Work on rows, shared out over the pool. */
 #include <string.h>
 
-#include "train/train_ops.h"
 #include "train/train_state.h"
 
 enum { ROW_STEP = 16, COLUMN_STEP = 64 };
@@ -56,18 +55,26 @@ static void norm_rows_back(void *context, smg_worker *worker)
     while (smg_worker_next(worker, job->rows, ROW_STEP, &begin, &end))
         for (int64_t r = begin; r < end; r++) {
             const int64_t at = r * job->n;
-            job->factors[r] = smg_train_norm_backward(job->x + at, job->weight, job->dy + at, job->epsilon,
-                                                      job->n, job->out + at);
+            job->factors[r] = job->kernels->rms_norm_back(job->x + at, job->weight, job->dy + at,
+                                                          job->epsilon, job->n, job->out + at);
         }
 }
 
+/* Each worker goes down columns of its own, so that every sum goes along the rows. */
 static void sum_columns(void *context, smg_worker *worker)
 {
     const row_job *job = context;
     int64_t begin;
     int64_t end;
     while (smg_worker_next(worker, job->n, COLUMN_STEP, &begin, &end))
-        smg_train_column_sums(job->dy, job->x, job->factors, job->rows, job->n, begin, end, job->out);
+        for (int64_t r = 0; r < job->rows; r++) {
+            const float *dy = job->dy + r * job->n + begin;
+            if (job->x == NULL)
+                job->kernels->add(job->out + begin, dy, end - begin);
+            else
+                job->kernels->add_product(job->out + begin, dy, job->x + r * job->n + begin, job->factors[r],
+                                          end - begin);
+        }
 }
 
 smidge_status smg_train_norm_back(const smg_train_run *run, const float *x, const smg_train_vector *weight,

@@ -233,6 +233,30 @@ static void work_gelu(const void *job)
     v->table.gelu_mul(v->a, v->b, K, v->out);
 }
 
+static void work_norm_back(const void *job)
+{
+    const vector_job *v = job;
+    v->table.rms_norm_back(v->a, v->b, v->a, 1e-5F, K, v->out);
+}
+
+static void work_add_product(const void *job)
+{
+    const vector_job *v = job;
+    v->table.add_product(v->out, v->a, v->b, 0.5F, K);
+}
+
+static void work_silu_back(const void *job)
+{
+    const vector_job *v = job;
+    v->table.silu_mul_back(v->a, v->b, v->a, K, v->out, v->out + K);
+}
+
+static void work_gelu_back(const void *job)
+{
+    const vector_job *v = job;
+    v->table.gelu_mul_back(v->a, v->b, v->a, K, v->out, v->out + K);
+}
+
 static const struct {
     size_t slot, size;
     work_fn work;
@@ -253,6 +277,10 @@ static const struct {
     WORK(softmax, work_softmax, K),
     WORK(silu_mul, work_silu, K),
     WORK(gelu_mul, work_gelu, K),
+    WORK(rms_norm_back, work_norm_back, K),
+    WORK(add_product, work_add_product, K),
+    WORK(silu_mul_back, work_silu_back, K),
+    WORK(gelu_mul_back, work_gelu_back, K),
 };
 
 static void bench_vector(const kernel_entry *entry, const smg_kernels *reference, const char *name)

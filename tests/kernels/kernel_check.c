@@ -98,6 +98,12 @@ static void check_entry(check *c, const kernel_entry *entry)
         check_soft_cap(c);
     else if (IN_FIELD(entry, softmax))
         check_softmax(c);
+    else if (IN_FIELD(entry, rms_norm_back))
+        check_rms_norm_back(c);
+    else if (IN_FIELD(entry, add_product))
+        check_add_product(c);
+    else if (IN_FIELD(entry, silu_mul_back) || IN_FIELD(entry, gelu_mul_back))
+        check_gate_back(c, IN_FIELD(entry, gelu_mul_back));
     else
         check_gate(c, IN_FIELD(entry, gelu_mul));
 }
@@ -115,7 +121,8 @@ static bool table_is_full(const smg_kernels *table)
         full &= table->kv_store[kv] && table->attention_scores[kv] && table->attention_mix[kv];
     return full && table->search_load && table->search_scale && table->search_min && table->search_error &&
            table->search_sums && table->round_f16 && table->rms_norm && table->add && table->soft_cap &&
-           table->softmax && table->silu_mul && table->gelu_mul;
+           table->softmax && table->silu_mul && table->gelu_mul && table->rms_norm_back &&
+           table->add_product && table->silu_mul_back && table->gelu_mul_back;
 }
 
 /* Checks what the step's table holds and the one before did not. Returns how many kernels failed. */

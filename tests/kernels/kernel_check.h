@@ -74,6 +74,9 @@ void check_add(check *c);
 void check_soft_cap(check *c);
 void check_softmax(check *c);
 void check_gate(check *c, bool gelu);
+void check_rms_norm_back(check *c);
+void check_add_product(check *c);
+void check_gate_back(check *c, bool gelu);
 
 /* Times the kernels whose names contain `filter` ("" for all). Returns the exit status. */
 int kernel_bench(const char *filter);

@@ -8,3 +8,6 @@
 #include "kernels/attention.inc"
 #include "kernels/matmul_float_v8.inc"
 #include "kernels/vector_v8.inc"
+
+/* stands on the one above */
+#include "kernels/backward_v8.inc"
