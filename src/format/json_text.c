@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -49,6 +51,60 @@ smidge_status smg_json_parse(const char *text, size_t size, const char *where, j
     if (!json_is_object(json)) {
         json_decref(json);
         return smg_error_set(error, SMIDGE_E_FORMAT, where, "is not a JSON object (download it again)");
+    }
+    *ret_json = json;
+    return SMIDGE_OK;
+}
+
+/* ---- What people write themselves ------------------------------------------------------------------------ */
+
+static size_t characters(const char *text, size_t size)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < size; i++)
+        count += ((unsigned char)text[i] & 0xC0) != 0x80;
+    return count;
+}
+
+/* jansson's place is behind the token that it did not like. */
+static void describe_fault(const json_error_t *at, smg_json_fault *ret_fault)
+{
+    static const char near_mark[] = " near '";
+    const enum json_error_code code = json_error_code(at);
+    const char *near = strstr(at->text, near_mark);
+    const char *token = near == NULL ? "" : near + sizeof near_mark - 1;
+    size_t length = strlen(token);
+    length -= length > 0 && token[length - 1] == '\'' ? 1 : 0;
+    const int wide = (int)characters(token, length);
+    *ret_fault = (smg_json_fault){.line = at->line, .column = at->column};
+    if (wide > 0 && wide <= at->column)
+        ret_fault->column -= wide - 1;
+    if (ret_fault->column < 1)
+        ret_fault->column = 1;
+    ret_fault->cut = code == json_error_premature_end_of_input;
+    if (code == json_error_duplicate_key)
+        snprintf(ret_fault->text, sizeof ret_fault->text, "%.*s is there twice", (int)length, token);
+    else if (code == json_error_null_character || code == json_error_null_byte_in_key)
+        snprintf(ret_fault->text, sizeof ret_fault->text, "a text holds a zero byte, \\u0000");
+    else if (code == json_error_numeric_overflow)
+        snprintf(ret_fault->text, sizeof ret_fault->text, "the number %.*s is too large", (int)length, token);
+    else
+        snprintf(ret_fault->text, sizeof ret_fault->text, "%s", at->text);
+}
+
+smidge_status smg_json_parse_strict(const char *text, size_t size, json_t **ret_json,
+                                    smg_json_fault *ret_fault)
+{
+    if (nesting(text, size) > SMG_JSON_DEPTH_MAX) {
+        *ret_fault = (smg_json_fault){.line = 1, .column = 1};
+        snprintf(ret_fault->text, sizeof ret_fault->text, "it is nested deeper than %d", SMG_JSON_DEPTH_MAX);
+        return SMIDGE_E_FORMAT;
+    }
+    json_error_t at;
+    json_t *json = json_loadb(text, size, JSON_REJECT_DUPLICATES, &at);
+    if (json == NULL) {
+        describe_fault(&at, ret_fault);
+        return json_error_code(&at) == json_error_out_of_memory ? SMIDGE_E_NOMEM : SMIDGE_E_FORMAT;
     }
     *ret_json = json;
     return SMIDGE_OK;

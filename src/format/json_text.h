@@ -17,6 +17,17 @@ smidge_status smg_json_parse(const char *text, size_t size, const char *where, j
 /* A file of at most `limit` bytes; also SMIDGE_E_IO and SMIDGE_E_INVALID (longer). */
 smidge_status smg_json_read(const char *path, size_t limit, json_t **ret_json, smidge_error *error)
     SMG_MUST_CHECK;
+/* The same by the rules for what people write themselves: no name twice in an object, no \u0000 and no other zero byte.
+ * No message is made: the reason is one line without advice, the place is in characters, from 1. SMIDGE_E_FORMAT, SMIDGE_E_NOMEM. */
+typedef struct smg_json_fault {
+    int line;
+    int column;
+    bool cut; /* the text ended too early */
+    char text[192];
+} smg_json_fault;
+
+smidge_status smg_json_parse_strict(const char *text, size_t size, json_t **ret_json,
+                                    smg_json_fault *ret_fault) SMG_MUST_CHECK;
 /* For SMG_CLEANUP. */
 void smg_json_release(json_t **json);
 

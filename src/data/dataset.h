@@ -1,0 +1,85 @@
+/* Examples to learn from and to be measured on: what goes in, and the answer that should come out.
+ *
+ * JSON Lines, UTF-8, one object a line, in three forms that one file may mix:
+ *   {"prompt": TEXT, "label": TEXT}            a choice; numbers and booleans are labels too, as they are written
+ *   {"prompt": TEXT, "json": {…}}              an object or array, or a text that holds one
+ *   {"messages": [{"role": …, "content": …}…]} a chat that ends with the assistant's answer
+ * and in all of them "id" and "group", texts or whole numbers. Other members are not used, and listed.
+ * `prompt` is exactly what `smidge classify -p` is given; the label follows it as classify spells it.
+ *
+ * CSV recordings, where a template is given (data/template.h). */
+#ifndef SMG_DATA_DATASET_H
+#define SMG_DATA_DATASET_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+#define SMG_DATASET_FILE_MAX (UINT64_C(1) << 30) /* bytes of one file */
+#define SMG_DATASET_LINE_MAX ((size_t)1 << 20)   /* bytes of a line */
+#define SMG_DATASET_ROWS_MAX ((size_t)1 << 24)   /* in all files */
+#define SMG_DATASET_LABELS_MAX 256               /* as classify takes them */
+#define SMG_DATASET_LABEL_BYTES_MAX 256
+#define SMG_DATASET_MESSAGES_MAX 256
+#define SMG_DATASET_SHOWN_MAX 10  /* bad rows that are told one by one */
+#define SMG_DATASET_UNUSED_MAX 16 /* names of members that are listed */
+
+typedef enum smg_example_kind { SMG_EXAMPLE_LABEL, SMG_EXAMPLE_JSON, SMG_EXAMPLE_TEXT } smg_example_kind;
+
+/* UTF-8, owned by the set, like all texts here. */
+typedef struct smg_message {
+    const char *role; /* system (only the first), user, assistant */
+    const char *content;
+} smg_message;
+
+typedef struct smg_example {
+    smg_example_kind kind;
+    const char *prompt;          /* NULL where there are messages */
+    const smg_message *messages; /* without the answer; at least one, the last is the user's */
+    int32_t message_count;
+    /* The label; the JSON in one line, without white space, escaped only where JSON demands it and its numbers as they
+     * were written; the last message. */
+    const char *answer;
+    int32_t label;    /* its place in the set's labels, or -1 */
+    const char *file; /* as it was given */
+    int64_t line;     /* from 1; of CSV, the last of its rows */
+    const char *id;   /* NULL: none */
+    const char
+        *group; /* what must not be torn apart, such as an experiment; NULL: each example stands alone */
+} smg_example;
+
+struct smg_text_pool;
+
+typedef struct smg_dataset {
+    smg_example *examples;
+    size_t count;
+    const char **labels; /* in the order of their first appearance */
+    int32_t label_count;
+    /* Members of JSONL rows that mean nothing here, the first that were seen. */
+    const char *unused[SMG_DATASET_UNUSED_MAX];
+    int32_t unused_count;
+    /* private */
+    size_t room;
+    struct smg_text_pool *pool;
+} smg_dataset;
+
+/* Zeros for the defaults. */
+typedef struct smg_dataset_options {
+    const char *template_path; /* the files are CSV, and this says what to make of them */
+    char delimiter;            /* of CSV: ',' ';' or '\t'; 0: found out */
+    /* Is told the first SMG_DATASET_SHOWN_MAX bad rows where there is more than one; may be NULL. */
+    void (*problem)(void *context, const smidge_error *problem);
+    void *context;
+} smg_dataset_options;
+
+/* Reads the files one behind the other ("-" is standard input). `options` may be NULL. All rows are looked at before it
+ * fails for bad ones: with one of them `error` is about it (its `where` is FILE:LINE:COLUMN, lines in the file and
+ * columns in characters, from 1); with more it says how many, behind the first if nobody was told.
+ * SMIDGE_E_IO, SMIDGE_E_INVALID (no file, no example, a limit), SMIDGE_E_FORMAT (bad rows), SMIDGE_E_NOMEM. */
+smidge_status smg_dataset_read(const char *const *paths, size_t count, const smg_dataset_options *options,
+                               smg_dataset *ret, smidge_error *error) SMG_MUST_CHECK;
+/* Takes zeroed ones. */
+void smg_dataset_done(smg_dataset *set);
+
+#endif
