@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -17,8 +18,14 @@ static const struct {
     smg_cpu_path path;
     const char *name;
 } paths[] = {
-    {SMG_CPU_AVX2, "avx2"}, {SMG_CPU_AVXVNNI, "avxvnni"}, {SMG_CPU_AVX512VNNI, "avx512vnni"},
-    {SMG_CPU_NEON, "neon"}, {SMG_CPU_DOTPROD, "dotprod"}, {SMG_CPU_I8MM, "i8mm"},
+    {SMG_CPU_AVX2, "avx2"},
+    {SMG_CPU_AVXVNNI, "avxvnni"},
+    {SMG_CPU_AVX512VNNI, "avx512vnni"},
+    {SMG_CPU_AVX512BF16, "avx512bf16"},
+    {SMG_CPU_AMX, "amx"},
+    {SMG_CPU_NEON, "neon"},
+    {SMG_CPU_DOTPROD, "dotprod"},
+    {SMG_CPU_I8MM, "i8mm"},
 };
 #define PATH_COUNT (sizeof paths / sizeof paths[0])
 
@@ -35,6 +42,25 @@ static uint64_t saved_registers(void)
     uint32_t low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return (uint64_t)high << 32 | low;
+}
+
+/* Linux lends the matrix unit's registers, whose 8 KiB every signal then saves, only to who asks for them: for the whole
+ * process, and once. Source: Documentation/arch/x86/xstate.rst. */
+static bool permit_tiles(void)
+{
+    enum { REQUEST_PERMISSION = 0x1023, TILE_DATA = 18 };
+    return syscall(SYS_arch_prctl, REQUEST_PERMISSION, TILE_DATA) == 0;
+}
+
+/* Paths for bfloat16, on top of AVX-512. `d` is of leaf 7. */
+static uint32_t detect_bf16(uint32_t d, uint64_t saved)
+{
+    enum { TILE_STATE = 0x60000 };
+    uint32_t a, b, c, unused;
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &unused) || !has(a, 5))
+        return 0;
+    const bool amx = has(d, 22) && has(d, 24) && (saved & TILE_STATE) == TILE_STATE; /* BF16, TILE */
+    return SMG_CPU_AVX512BF16 | (amx && permit_tiles() ? SMG_CPU_AMX : 0);
 }
 
 /* Bits from Intel's Software Developer's Manual, volume 2A, CPUID leaves 1 and 7. */
@@ -54,9 +80,13 @@ static uint32_t detect(void)
         return 0;
     uint32_t mask = SMG_CPU_AVX2;
     bool avx512 = has(b, 16) && has(b, 17) && has(b, 30) && has(b, 31); /* F DQ BW VL */
-    if (avx512 && has(c, 11) && (saved & ZMM_STATE) == ZMM_STATE)
+    const uint32_t leaves = a;
+    if (avx512 && has(c, 11) && (saved & ZMM_STATE) == ZMM_STATE) {
         mask |= SMG_CPU_AVX512VNNI;
-    if (a >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && has(a, 4))
+        if (leaves >= 1)
+            mask |= detect_bf16(d, saved);
+    }
+    if (leaves >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d) && has(a, 4))
         mask |= SMG_CPU_AVXVNNI;
     return mask;
 }

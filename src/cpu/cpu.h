@@ -11,9 +11,11 @@ typedef enum smg_cpu_path {
     SMG_CPU_AVX2 = 1 << 0,       /* AVX2, FMA, F16C */
     SMG_CPU_AVXVNNI = 1 << 1,    /* the above and AVX-VNNI */
     SMG_CPU_AVX512VNNI = 1 << 2, /* AVX-512 F, BW, DQ, VL and VNNI */
-    SMG_CPU_NEON = 1 << 8,       /* Armv8-A */
-    SMG_CPU_DOTPROD = 1 << 9,    /* Armv8.2 with the integer dot product */
-    SMG_CPU_I8MM = 1 << 10       /* with the 8-bit matrix multiply */
+    SMG_CPU_AVX512BF16 = 1 << 3, /* the above and AVX512-BF16 */
+    SMG_CPU_AMX = 1 << 4,     /* the above and AMX with bfloat16, the use of which the kernel has permitted */
+    SMG_CPU_NEON = 1 << 8,    /* Armv8-A */
+    SMG_CPU_DOTPROD = 1 << 9, /* Armv8.2 with the integer dot product */
+    SMG_CPU_I8MM = 1 << 10    /* with the 8-bit matrix multiply */
 } smg_cpu_path;
 
 #define SMG_CPU_ALL UINT32_MAX

@@ -338,7 +338,7 @@ static void work(void *context, smg_worker *worker)
 /* The reference path has it so that what it computes can be looked at. */
 bool smg_gemm_has_bf16(const smg_kernels *kernels)
 {
-    return kernels->cpu_mask == SMG_CPU_REF;
+    return kernels->cpu_mask == SMG_CPU_REF || (kernels->cpu_mask & (SMG_CPU_AVX512BF16 | SMG_CPU_AMX)) != 0;
 }
 
 static gemm_job make_job(const smg_kernels *kernels, void *space, int workers, bool bf16,

@@ -10,6 +10,7 @@
 #include "kernel_check.h"
 
 enum { RUNS = 7, K = 2048, BENCH_TOKENS = 64, BENCH_ROWS = 2048, HEAD = 128, KEYS = 2048, QUERIES = 4 };
+enum { GEMM_SIDE = 128, GEMM_DEPTH = 512 };
 
 static const size_t BIG = (size_t)256 << 20;
 
@@ -257,6 +258,32 @@ static void work_gelu_back(const void *job)
     v->table.gelu_mul_back(v->a, v->b, v->a, K, v->out, v->out + K);
 }
 
+static void *gemm_panels(const vector_job *v, bool of_b)
+{
+    uint8_t *aligned = v->cells + (64 - (uintptr_t)v->cells % 64);
+    return aligned + (of_b ? sizeof(float) * GEMM_SIDE * GEMM_DEPTH : 0);
+}
+
+static void work_pack_a(const void *job)
+{
+    const vector_job *v = job;
+    v->table.gemm_pack_a[v->kv](v->a, GEMM_DEPTH, 1, SMG_PANEL, GEMM_DEPTH, gemm_panels(v, false));
+}
+
+static void work_pack_b(const void *job)
+{
+    const vector_job *v = job;
+    v->table.gemm_pack_b[v->kv](v->a, GEMM_DEPTH, 1, SMG_PANEL, GEMM_DEPTH, gemm_panels(v, true));
+}
+
+/* What the panels hold does not matter to its speed, nor whose form it is: zeros. */
+static void work_gemm(const void *job)
+{
+    const vector_job *v = job;
+    v->table.gemm[v->kv](GEMM_DEPTH, GEMM_SIDE, GEMM_SIDE, gemm_panels(v, false), gemm_panels(v, true), 1.0F,
+                         true, v->out, GEMM_SIDE);
+}
+
 static const struct {
     size_t slot, size;
     work_fn work;
@@ -281,6 +308,9 @@ static const struct {
     WORK(add_product, work_add_product, K),
     WORK(silu_mul_back, work_silu_back, K),
     WORK(gelu_mul_back, work_gelu_back, K),
+    WORK(gemm_pack_a, work_pack_a, (double)SMG_PANEL *GEMM_DEPTH),
+    WORK(gemm_pack_b, work_pack_b, (double)SMG_PANEL *GEMM_DEPTH),
+    WORK(gemm, work_gemm, (double)GEMM_SIDE *GEMM_SIDE *GEMM_DEPTH),
 };
 
 static void bench_vector(const kernel_entry *entry, const smg_kernels *reference, const char *name)
@@ -292,6 +322,7 @@ static void bench_vector(const kernel_entry *entry, const smg_kernels *reference
     job.b = need((size_t)floats * sizeof(float));
     job.out = need((size_t)floats * sizeof(float));
     job.cells = need((size_t)floats * sizeof(float));
+    memset(job.cells, 0, (size_t)floats * sizeof(float));
     fill_floats(&random, DATA_RANDOM, job.a, floats);
     fill_floats(&random, DATA_RANDOM, job.b, floats);
     memset(job.out, 0, (size_t)floats * sizeof(float));

@@ -104,6 +104,12 @@ static void check_entry(check *c, const kernel_entry *entry)
         check_add_product(c);
     else if (IN_FIELD(entry, silu_mul_back) || IN_FIELD(entry, gelu_mul_back))
         check_gate_back(c, IN_FIELD(entry, gelu_mul_back));
+    else if (IN_FIELD(entry, gemm_pack_a))
+        check_gemm_pack(c, (smg_gemm_kind)INDEX_OF(entry, gemm_pack_a), true);
+    else if (IN_FIELD(entry, gemm_pack_b))
+        check_gemm_pack(c, (smg_gemm_kind)INDEX_OF(entry, gemm_pack_b), false);
+    else if (IN_FIELD(entry, gemm))
+        check_gemm(c, (smg_gemm_kind)INDEX_OF(entry, gemm));
     else
         check_gate(c, IN_FIELD(entry, gelu_mul));
 }
@@ -119,6 +125,8 @@ static bool table_is_full(const smg_kernels *table)
         full &= (table->quantize[act] != NULL) == (act != SMG_ACT_F32);
     for (int kv = 0; kv < SMG_KV_COUNT; kv++)
         full &= table->kv_store[kv] && table->attention_scores[kv] && table->attention_mix[kv];
+    for (int kind = 0; kind < SMG_GEMM_COUNT; kind++)
+        full &= table->gemm_pack_a[kind] && table->gemm_pack_b[kind] && table->gemm[kind];
     return full && table->search_load && table->search_scale && table->search_min && table->search_error &&
            table->search_sums && table->round_f16 && table->rms_norm && table->add && table->soft_cap &&
            table->softmax && table->silu_mul && table->gelu_mul && table->rms_norm_back &&

@@ -77,6 +77,8 @@ void check_gate(check *c, bool gelu);
 void check_rms_norm_back(check *c);
 void check_add_product(check *c);
 void check_gate_back(check *c, bool gelu);
+void check_gemm_pack(check *c, smg_gemm_kind kind, bool a_side);
+void check_gemm(check *c, smg_gemm_kind kind);
 
 /* Times the kernels whose names contain `filter` ("" for all). Returns the exit status. */
 int kernel_bench(const char *filter);
