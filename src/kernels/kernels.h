@@ -117,6 +117,9 @@ typedef void (*smg_gemm_pack_fn)(const float *x, size_t outer_step, size_t depth
 typedef void (*smg_gemm_fn)(int64_t depth, int64_t rows, int64_t columns, const void *a, const void *b,
                             float scale, bool add, float *out, size_t out_stride);
 
+/* n elements of a row of weights, whole blocks, to floats: the bits of smg_dequantize_row. */
+typedef void (*smg_dequantize_fn)(const void *row, int64_t n, float *ret_x);
+
 typedef struct smg_kernels {
     uint32_t cpu_mask;
     smg_matmul_fn matmul[SMG_TYPE_COUNT];    /* NULL where the type holds no weights */
@@ -157,6 +160,7 @@ typedef struct smg_kernels {
     /* From that of gelu(gate) * up */
     void (*gelu_mul_back)(const float *gate, const float *up, const float *d, int64_t n, float *ret_dgate,
                           float *ret_dup);
+    smg_dequantize_fn dequantize[SMG_TYPE_COUNT]; /* NULL for F32, BF16 and the interleaved types */
     smg_gemm_pack_fn gemm_pack_a[SMG_GEMM_COUNT];
     smg_gemm_pack_fn gemm_pack_b[SMG_GEMM_COUNT];
     smg_gemm_fn gemm[SMG_GEMM_COUNT];

@@ -254,3 +254,33 @@ void smg_unpack_super(smg_type type, const void *bytes, smg_super_block *ret_blo
         break;
     }
 }
+
+/* ---- Floats ----
+ * Each product and sum is rounded to float in the order that the format's own reader uses, so that results are equal bit for
+ * bit. The build switches contraction off, which this relies on. */
+
+static void small_floats(smg_type type, const void *bytes, float *x)
+{
+    smg_small_block block;
+    smg_unpack_small(type, bytes, &block);
+    for (int i = 0; i < SMG_QK; i++)
+        x[i] = block.has_m ? block.d * (float)block.q[i] + block.m : block.d * (float)block.q[i];
+}
+
+static void super_floats(smg_type type, const void *bytes, float *x)
+{
+    smg_super_block block;
+    smg_unpack_super(type, bytes, &block);
+    for (int i = 0; i < SMG_QK_K; i++) {
+        float scaled = block.d * (float)block.scales[i / 16] * (float)block.q[i];
+        x[i] = block.has_mins ? scaled - block.dmin * (float)block.mins[i / 16] : scaled;
+    }
+}
+
+void smg_unpack_floats(smg_type type, const void *bytes, float *ret_x)
+{
+    if (smg_type_describe(type)->block_elements == SMG_QK)
+        small_floats(type, bytes, ret_x);
+    else
+        super_floats(type, bytes, ret_x);
+}

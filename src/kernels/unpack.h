@@ -26,5 +26,7 @@ typedef struct smg_super_block {
 /* `bytes` need no alignment. `type` is a weight type with blocks of SMG_QK, or of SMG_QK_K, elements. */
 void smg_unpack_small(smg_type type, const void *bytes, smg_small_block *ret_block);
 void smg_unpack_super(smg_type type, const void *bytes, smg_super_block *ret_block);
+/* A block of either kind, as floats. */
+void smg_unpack_floats(smg_type type, const void *bytes, float *ret_x);
 
 #endif

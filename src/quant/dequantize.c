@@ -6,9 +6,6 @@
 #include "kernels/half.h"
 #include "kernels/unpack.h"
 
-/* Each product and sum is rounded to float in the order that the format's own reader uses, so that results
- * are equal bit for bit. The build switches contraction off, which this relies on. */
-
 typedef uint16_t halves8 __attribute__((vector_size(16)));
 typedef int32_t bits8 __attribute__((vector_size(32)));
 typedef float floats8 __attribute__((vector_size(32)));
@@ -54,32 +51,6 @@ static void floats(smg_type type, const uint8_t *row, float *x, int64_t n)
     }
 }
 
-static void small_block(smg_type type, const uint8_t *row, float *x)
-{
-    smg_small_block block;
-    smg_unpack_small(type, row, &block);
-    for (int i = 0; i < SMG_QK; i++)
-        x[i] = block.has_m ? block.d * (float)block.q[i] + block.m : block.d * (float)block.q[i];
-}
-
-static void super_block(smg_type type, const uint8_t *row, float *x)
-{
-    smg_super_block block;
-    smg_unpack_super(type, row, &block);
-    for (int i = 0; i < SMG_QK_K; i++) {
-        float scaled = block.d * (float)block.scales[i / 16] * (float)block.q[i];
-        x[i] = block.has_mins ? scaled - block.dmin * (float)block.mins[i / 16] : scaled;
-    }
-}
-
-static void block(smg_type type, const uint8_t *bytes, float *x)
-{
-    if (smg_type_describe(type)->block_elements == SMG_QK)
-        small_block(type, bytes, x);
-    else
-        super_block(type, bytes, x);
-}
-
 void smg_dequantize_row(smg_type type, const void *row, float *ret_x, int64_t n)
 {
     const smg_type_info *info = smg_type_describe(type);
@@ -91,7 +62,7 @@ void smg_dequantize_row(smg_type type, const void *row, float *ret_x, int64_t n)
         return;
     }
     for (int64_t i = 0; i < n; i += info->block_elements, bytes += info->block_bytes)
-        block(type, bytes, ret_x + i);
+        smg_unpack_floats(type, bytes, ret_x + i);
 }
 
 void smg_dequantize_row_of(smg_type type, const void *matrix, int64_t number, float *ret_x, int64_t n)
@@ -109,6 +80,6 @@ void smg_dequantize_row_of(smg_type type, const void *matrix, int64_t number, fl
     for (int64_t i = 0; i < n / elements; i++) {
         uint8_t one[sizeof(smg_block_q6_k)]; /* the largest */
         smg_group_block(plain, n, bytes, row, i, one);
-        block(plain, one, ret_x + i * elements);
+        smg_unpack_floats(plain, one, ret_x + i * elements);
     }
 }

@@ -38,16 +38,16 @@ typedef struct gemm_job {
     size_t shared_bytes;
 } gemm_job;
 
-typedef struct side {
+typedef struct gemm_side {
     const smg_operand *operand;
     int64_t rows;
     smg_gemm_pack_fn pack;
-} side;
+} gemm_side;
 
 /* A part of a product: some rows of its standing side, some of its depths, all of its moving side. */
 typedef struct gemm_entry {
     const smg_gemm *gemm;
-    side standing, moving;
+    gemm_side standing, moving;
     bool a_moves;
     int64_t begin, end; /* of the standing rows */
     int64_t k_begin, k_end;
@@ -143,8 +143,8 @@ static bool a_moves(const gemm_job *job, int at)
 static void describe(const gemm_job *job, int at, gemm_entry *ret_entry)
 {
     const smg_gemm *gemm = &job->list[at];
-    const side a = {&gemm->a, gemm->m, job->kernels->gemm_pack_a[job->kind]};
-    const side b = {&gemm->b, gemm->n, job->kernels->gemm_pack_b[job->kind]};
+    const gemm_side a = {&gemm->a, gemm->m, job->kernels->gemm_pack_a[job->kind]};
+    const gemm_side b = {&gemm->b, gemm->n, job->kernels->gemm_pack_b[job->kind]};
     const bool moves = a_moves(job, at);
     *ret_entry = (gemm_entry){.gemm = gemm,
                               .a_moves = moves,
@@ -262,6 +262,11 @@ static uint8_t *stretch_panels(const gemm_job *job, const gemm_entry *entry, int
     return entry->panels + (size_t)before * smg_panel_bytes(job->kind, entry->depth);
 }
 
+static smg_packing packing_of(const gemm_job *job, const gemm_side *side, uint8_t *own)
+{
+    return (smg_packing){job->kernels, job->kind, side->pack, (float *)(void *)own};
+}
+
 static void pack_unit(const gemm_job *job, const gemm_round *round, int64_t unit, uint8_t *own)
 {
     const gemm_entry *entry = round->entries;
@@ -273,8 +278,8 @@ static void pack_unit(const gemm_job *job, const gemm_round *round, int64_t unit
     const int64_t end = least(entry->begin + row + entry->chunk, entry->end);
     uint8_t *to =
         stretch_panels(job, entry, k) + (size_t)(row / SMG_PANEL) * smg_panel_bytes(job->kind, k_end - k);
-    smg_operand_pack(entry->standing.operand, job->kind, entry->standing.pack, entry->begin + row, end, k,
-                     k_end, to, (float *)(void *)own);
+    const smg_packing packing = packing_of(job, &entry->standing, own);
+    smg_operand_pack(entry->standing.operand, &packing, entry->begin + row, end, k, k_end, to);
 }
 
 /* A packed slab, rows begin .. begin+count-1 of the moving side, with all that stands of one entry. */
@@ -305,10 +310,10 @@ static void multiply_unit(const gemm_job *job, const gemm_round *round, int64_t 
     const gemm_entry *first = &round->entries[group->first];
     const int64_t begin = unit * group->slab, end = least(begin + group->slab, first->moving.rows);
     uint8_t *slab = own + FLOATS_BYTES;
+    const smg_packing packing = packing_of(job, &first->moving, own);
     for (int64_t k = first->k_begin; k < first->k_end; k += first->depth) {
         const int64_t k_end = least(k + first->depth, first->k_end);
-        smg_operand_pack(first->moving.operand, job->kind, first->moving.pack, begin, end, k, k_end, slab,
-                         (float *)(void *)own);
+        smg_operand_pack(first->moving.operand, &packing, begin, end, k, k_end, slab);
         for (int i = 0; i < group->count; i++)
             multiply(job, first + i, slab, begin, end - begin, k, k_end - k);
     }

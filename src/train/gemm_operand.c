@@ -33,14 +33,20 @@ int64_t smg_operand_grain(const smg_operand *operand)
 }
 
 /* Elements begin .. end-1 of a row, whole blocks of it. */
-static void unpack_row(const smg_matrix *matrix, int64_t row, int64_t begin, int64_t end, float *ret_x)
+static void unpack_row(const smg_kernels *kernels, const smg_matrix *matrix, int64_t row, int64_t begin,
+                       int64_t end, float *ret_x)
 {
     const smg_type plain = smg_type_plain(matrix->type);
     const smg_type_info *info = smg_type_describe(plain);
     const int64_t block = info->block_elements;
+    const smg_dequantize_fn dequantize = kernels->dequantize[plain];
     if (plain == matrix->type) {
-        const uint8_t *from = matrix->data + (size_t)row * matrix->stride;
-        smg_dequantize_row(plain, from + (size_t)(begin / block) * info->block_bytes, ret_x, end - begin);
+        const uint8_t *from =
+            matrix->data + (size_t)row * matrix->stride + (size_t)(begin / block) * info->block_bytes;
+        if (dequantize != NULL)
+            dequantize(from, end - begin, ret_x);
+        else
+            smg_dequantize_row(plain, from, ret_x, end - begin);
         return;
     }
     const int place = (int)(row % SMG_GROUP_ROWS);
@@ -48,62 +54,85 @@ static void unpack_row(const smg_matrix *matrix, int64_t row, int64_t begin, int
     for (int64_t i = begin; i < end; i += block) {
         uint8_t bytes[sizeof(smg_block_q6_k)]; /* the largest */
         smg_group_block(plain, matrix->columns, group, place, i / block, bytes);
-        smg_dequantize_row(plain, bytes, ret_x + (i - begin), block);
+        dequantize(bytes, block, ret_x + (i - begin));
     }
 }
 
-static void pack_rows(const smg_matrix *matrix, smg_gemm_pack_fn pack, size_t panel_bytes, int64_t begin,
-                      int64_t end, int64_t k_begin, int64_t k_end, uint8_t *ret_panels, float *floats)
+/* What is packed: rows of the operand and steps of k. */
+typedef struct stretch {
+    int64_t begin, end;
+    int64_t k_begin, k_end;
+    size_t panel_bytes;
+} stretch;
+
+static void pack_rows(const smg_matrix *matrix, const smg_packing *packing, const stretch *part,
+                      uint8_t *panels)
 {
-    const int64_t depth = k_end - k_begin;
-    for (int64_t i = begin; i < end; i += SMG_PANEL, ret_panels += panel_bytes) {
-        const int64_t count = least(SMG_PANEL, end - i);
+    const int64_t depth = part->k_end - part->k_begin;
+    for (int64_t i = part->begin; i < part->end; i += SMG_PANEL, panels += part->panel_bytes) {
+        const int64_t count = least(SMG_PANEL, part->end - i);
         for (int64_t r = 0; r < count; r++)
-            unpack_row(matrix, i + r, k_begin, k_end, floats + r * depth);
-        pack(floats, (size_t)depth, 1, count, depth, ret_panels);
+            unpack_row(packing->kernels, matrix, i + r, part->k_begin, part->k_end,
+                       packing->floats + r * depth);
+        packing->pack(packing->floats, (size_t)depth, 1, count, depth, panels);
     }
 }
 
-/* In strips of rows of the matrix, which are as many steps in k. */
-static void pack_columns(const smg_matrix *matrix, smg_gemm_kind kind, smg_gemm_pack_fn pack,
-                         size_t panel_bytes, int64_t begin, int64_t end, int64_t k_begin, int64_t k_end,
-                         uint8_t *ret_panels, float *floats)
+/* `steps` steps of k from k on, of `count` rows side by side: into panels that begin elsewhere in k. */
+static void pack_strip(const smg_packing *packing, const stretch *part, const float *x, size_t step,
+                       int64_t k, int64_t steps, int64_t count, uint8_t *panels)
+{
+    panels += smg_panel_bytes(packing->kind, k - part->k_begin);
+    for (int64_t p = 0; p < count; p += SMG_PANEL, panels += part->panel_bytes)
+        packing->pack(x + p, 1, step, least(SMG_PANEL, count - p), steps, panels);
+}
+
+static void pack_columns(const smg_matrix *matrix, const smg_packing *packing, const stretch *part,
+                         uint8_t *panels)
 {
     const int64_t block = smg_operand_grain(&(smg_operand){.matrix = matrix, .transposed = true});
-    for (int64_t i = begin; i < end; i += ACROSS, ret_panels += ACROSS / SMG_PANEL * panel_bytes) {
-        const int64_t count = least(ACROSS, end - i);
+    for (int64_t i = part->begin; i < part->end; i += ACROSS) {
+        const int64_t count = least(ACROSS, part->end - i);
         const int64_t unpacked = least((count + block - 1) / block * block, matrix->columns - i);
-        for (int64_t k = k_begin; k < k_end; k += STRIP) {
-            const int64_t steps = least(STRIP, k_end - k);
+        for (int64_t k = part->k_begin; k < part->k_end; k += STRIP) {
+            const int64_t steps = least(STRIP, part->k_end - k);
             for (int64_t s = 0; s < steps; s++)
-                unpack_row(matrix, k + s, i, i + unpacked, floats + s * ACROSS);
-            uint8_t *to = ret_panels + smg_panel_bytes(kind, k - k_begin);
-            for (int64_t p = 0; p < count; p += SMG_PANEL, to += panel_bytes)
-                pack(floats + p, 1, ACROSS, least(SMG_PANEL, count - p), steps, to);
+                unpack_row(packing->kernels, matrix, k + s, i, i + unpacked, packing->floats + s * ACROSS);
+            pack_strip(packing, part, packing->floats, ACROSS, k, steps, count, panels);
         }
+        panels += ACROSS / SMG_PANEL * part->panel_bytes;
     }
 }
 
-static void pack_data(const smg_operand *operand, smg_gemm_pack_fn pack, size_t panel_bytes, int64_t begin,
-                      int64_t end, int64_t k_begin, int64_t k_end, uint8_t *ret_panels)
+/* Rows along k one panel at a time; across it in strips, so that what lies side by side is read together. */
+static void pack_data(const smg_operand *operand, const smg_packing *packing, const stretch *part,
+                      uint8_t *panels)
 {
-    for (int64_t i = begin; i < end; i += SMG_PANEL, ret_panels += panel_bytes) {
-        const float *from =
-            operand->data + (size_t)i * operand->outer_step + (size_t)k_begin * operand->depth_step;
-        pack(from, operand->outer_step, operand->depth_step, least(SMG_PANEL, end - i), k_end - k_begin,
-             ret_panels);
+    const float *x = operand->data + (size_t)part->begin * operand->outer_step;
+    const size_t step = operand->depth_step;
+    if (step != 1) {
+        for (int64_t k = part->k_begin; k < part->k_end; k += STRIP)
+            pack_strip(packing, part, x + (size_t)k * step, step, k, least(STRIP, part->k_end - k),
+                       part->end - part->begin, panels);
+        return;
+    }
+    x += part->k_begin;
+    for (int64_t i = part->begin; i < part->end; i += SMG_PANEL, panels += part->panel_bytes) {
+        packing->pack(x, operand->outer_step, 1, least(SMG_PANEL, part->end - i), part->k_end - part->k_begin,
+                      panels);
+        x += SMG_PANEL * operand->outer_step;
     }
 }
 
-void smg_operand_pack(const smg_operand *operand, smg_gemm_kind kind, smg_gemm_pack_fn pack, int64_t begin,
-                      int64_t end, int64_t k_begin, int64_t k_end, uint8_t *ret_panels, float *floats)
+void smg_operand_pack(const smg_operand *operand, const smg_packing *packing, int64_t begin, int64_t end,
+                      int64_t k_begin, int64_t k_end, uint8_t *ret_panels)
 {
     const smg_operand plain = as_data(operand);
-    const size_t panel_bytes = smg_panel_bytes(kind, k_end - k_begin);
+    const stretch part = {begin, end, k_begin, k_end, smg_panel_bytes(packing->kind, k_end - k_begin)};
     if (plain.matrix == NULL)
-        pack_data(&plain, pack, panel_bytes, begin, end, k_begin, k_end, ret_panels);
+        pack_data(&plain, packing, &part, ret_panels);
     else if (plain.transposed)
-        pack_columns(plain.matrix, kind, pack, panel_bytes, begin, end, k_begin, k_end, ret_panels, floats);
+        pack_columns(plain.matrix, packing, &part, ret_panels);
     else
-        pack_rows(plain.matrix, pack, panel_bytes, begin, end, k_begin, k_end, ret_panels, floats);
+        pack_rows(plain.matrix, packing, &part, ret_panels);
 }

@@ -112,3 +112,21 @@ void check_round_f16(check *c)
         }
     }
 }
+
+void check_dequantize(check *c, smg_type type)
+{
+    const int64_t block = smg_type_describe(type)->block_elements;
+    for (int64_t n = block; n <= 3 * block + (block == 1 ? 30 : 0); n += block)
+        for (int kind = 0; kind < DATA_KINDS; kind++) {
+            const size_t bytes = (size_t)smg_type_row_bytes(type, (uint64_t)n),
+                         size = (size_t)n * sizeof(float);
+            uint8_t *row = guarded_new(bytes);
+            float *got = guarded_new(size), *expected = guarded_new(size);
+            fill_weights(&c->random, type, (data_kind)kind, row, n);
+            c->table->dequantize[type](row, n, got);
+            c->reference->dequantize[type](row, n, expected);
+            if (memcmp(got, expected, size) != 0)
+                check_fail(c, "n %d: floats differ", (int)n);
+            guarded_free_all();
+        }
+}

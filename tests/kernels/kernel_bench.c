@@ -258,6 +258,13 @@ static void work_gelu_back(const void *job)
     v->table.gelu_mul_back(v->a, v->b, v->a, K, v->out, v->out + K);
 }
 
+static void work_dequantize(const void *job)
+{
+    const vector_job *v = job;
+    const smg_type type = (smg_type)v->kv;
+    v->table.dequantize[type](v->cells, K, v->out);
+}
+
 static void *gemm_panels(const vector_job *v, bool of_b)
 {
     uint8_t *aligned = v->cells + (64 - (uintptr_t)v->cells % 64);
@@ -308,6 +315,7 @@ static const struct {
     WORK(add_product, work_add_product, K),
     WORK(silu_mul_back, work_silu_back, K),
     WORK(gelu_mul_back, work_gelu_back, K),
+    WORK(dequantize, work_dequantize, K),
     WORK(gemm_pack_a, work_pack_a, (double)SMG_PANEL *GEMM_DEPTH),
     WORK(gemm_pack_b, work_pack_b, (double)SMG_PANEL *GEMM_DEPTH),
     WORK(gemm, work_gemm, (double)GEMM_SIDE *GEMM_SIDE *GEMM_DEPTH),

@@ -79,6 +79,8 @@ static void check_entry(check *c, const kernel_entry *entry)
         check_matmul(c, type);
     else if (IN_FIELD(entry, quantize))
         check_quantize(c, (smg_act)INDEX_OF(entry, quantize));
+    else if (IN_FIELD(entry, dequantize))
+        check_dequantize(c, (smg_type)INDEX_OF(entry, dequantize));
     else if (IN_FIELD(entry, search_load) || IN_FIELD(entry, search_scale) || IN_FIELD(entry, search_min) ||
              IN_FIELD(entry, search_error) || IN_FIELD(entry, search_sums))
         check_search(c);
@@ -120,6 +122,9 @@ static bool table_is_full(const smg_kernels *table)
     for (uint32_t type = 0; type < SMG_TYPE_COUNT; type++) {
         const smg_type_info *info = smg_type_describe(type);
         full &= (table->matmul[type] != NULL) == (info && info->weights);
+        full &=
+            (table->dequantize[type] != NULL) == (info && info->weights && !smg_type_is_interleaved(type) &&
+                                                  type != SMG_TYPE_F32 && type != SMG_TYPE_BF16);
     }
     for (int act = 0; act < SMG_ACT_COUNT; act++)
         full &= (table->quantize[act] != NULL) == (act != SMG_ACT_F32);

@@ -64,6 +64,7 @@ void check_matmul(check *c, smg_type type);
 /* `type` is an interleaved one. */
 void check_interleaved(check *c, smg_type type);
 void check_quantize(check *c, smg_act act);
+void check_dequantize(check *c, smg_type type);
 void check_search(check *c);
 void check_kv_store(check *c, smg_kv kv);
 void check_attention_scores(check *c, smg_kv kv);

@@ -46,12 +46,25 @@ static ALWAYS_INLINE void store_sums(tile_shape shape, float *sums, size_t strid
         _tile_stored(3, below + 64, stride);
 }
 
+/* Asks for four rows of the output, which by the end of the block have come: rows that are not there do no harm. */
+static ALWAYS_INLINE void fetch_rows(const float *out, size_t out_stride, int64_t step)
+{
+    const uintptr_t row = (uintptr_t)out + (size_t)(4 * step) * out_stride * sizeof *out;
+    foreach (i, 4) {
+        const uintptr_t at = row + (size_t)i * out_stride * sizeof *out;
+        __builtin_prefetch((const void *)at, 1);
+        __builtin_prefetch((const void *)(at + 64), 1);
+    }
+}
+
 /* Adds the products of `tiles` tiles along k; panels are `panel` floats apart. */
 static ALWAYS_INLINE void add_tiles(tile_shape shape, int64_t tiles, const float *a, const float *b,
-                                    size_t panel)
+                                    size_t panel, const float *out, size_t out_stride)
 {
     const bool two_rows = shape >= SHAPE_2X1, two_columns = shape % 2 == 1;
     for (int64_t t = 0; t < tiles; t++, a += TILE_WORDS, b += TILE_WORDS) {
+        if (t < WIDTH / 4)
+            fetch_rows(out, out_stride, t);
         _tile_loadd(6, b, 64);
         _tile_loadd(4, a, 64);
         _tile_dpbf16ps(0, 4, 6);
@@ -93,7 +106,7 @@ static ALWAYS_INLINE void multiply_block(const amx_block *block, tile_shape shap
     const int64_t whole_columns = shape % 2 == 1 ? 2 * SMG_PANEL : SMG_PANEL;
     const bool direct = rows >= whole_rows && columns >= whole_columns && block->scale == 1.0F && !block->add;
     clear_sums();
-    add_tiles(shape, block->tiles, a, b, block->panel);
+    add_tiles(shape, block->tiles, a, b, block->panel, out, block->out_stride);
     if (direct) {
         store_sums(shape, out, block->out_stride * sizeof *out);
         return;
