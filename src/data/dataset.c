@@ -218,7 +218,9 @@ smidge_status smg_dataset_read(const char *const *paths, size_t count, const smg
     if (count == 0)
         return smg_error_set(error, SMIDGE_E_INVALID, "examples", "no file is given (which ones?)");
     SMG_TRY(prepare(&set, error));
-    for (size_t i = 0; i < count; i++)
+    if (build.options->template_path != NULL)
+        SMG_TRY(smg_dataset_read_csv(&build, paths, count));
+    for (size_t i = 0; i < count && build.options->template_path == NULL; i++)
         SMG_TRY(read_one(&build, paths[i]));
     SMG_TRY(smg_dataset_judge(&build));
     *ret = set;

@@ -11,6 +11,7 @@
 #ifndef SMG_DATA_DATASET_H
 #define SMG_DATA_DATASET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,22 @@ typedef struct smg_example {
         *group; /* what must not be torn apart, such as an experiment; NULL: each example stands alone */
 } smg_example;
 
+/* What of recordings became no example, and why. */
+typedef struct smg_left_out {
+    size_t filtered; /* rows that "rows where" does not want */
+    size_t ends;     /* rows behind the last whole window of their group */
+    size_t few;      /* windows of time with fewer rows than "least" */
+    size_t missing;  /* windows with missing values, where the template skips those */
+} smg_left_out;
+
+/* Of a column: what is normal for it. */
+typedef struct smg_baseline_value {
+    const char *column;
+    double mean;
+    double deviation;
+    bool learned; /* from the files that were read */
+} smg_baseline_value;
+
 struct smg_text_pool;
 
 typedef struct smg_dataset {
@@ -59,6 +76,9 @@ typedef struct smg_dataset {
     /* Members of JSONL rows that mean nothing here, the first that were seen. */
     const char *unused[SMG_DATASET_UNUSED_MAX];
     int32_t unused_count;
+    smg_left_out left_out;
+    const smg_baseline_value *baselines; /* of the template */
+    int32_t baseline_count;
     /* private */
     size_t room;
     struct smg_text_pool *pool;
@@ -68,6 +88,13 @@ typedef struct smg_dataset {
 typedef struct smg_dataset_options {
     const char *template_path; /* the files are CSV, and this says what to make of them */
     char delimiter;            /* of CSV: ',' ';' or '\t'; 0: found out */
+    /* Where the template learns baselines: from a file that smg_dataset_save_baselines wrote; or, if `learn` is set, from the rows
+     * of those examples that `learn_from` has a 1 for, or of all where that is NULL. Neither is an error: what is learned from
+     * data that a model is tested with, it is not tested on. */
+    const char *baselines_path;
+    bool learn;
+    const uint8_t *learn_from; /* [learn_count], in the order of the examples */
+    size_t learn_count;
     /* Is told the first SMG_DATASET_SHOWN_MAX bad rows where there is more than one; may be NULL. */
     void (*problem)(void *context, const smidge_error *problem);
     void *context;
@@ -79,6 +106,9 @@ typedef struct smg_dataset_options {
  * SMIDGE_E_IO, SMIDGE_E_INVALID (no file, no example, a limit), SMIDGE_E_FORMAT (bad rows), SMIDGE_E_NOMEM. */
 smidge_status smg_dataset_read(const char *const *paths, size_t count, const smg_dataset_options *options,
                                smg_dataset *ret, smidge_error *error) SMG_MUST_CHECK;
+/* Writes the set's baselines: {"column": {"mean": 71.2, "deviation": 1.9}, ...}. Whole or not at all. SMIDGE_E_IO, SMIDGE_E_NOMEM. */
+smidge_status smg_dataset_save_baselines(const smg_dataset *set, const char *path, smidge_error *error)
+    SMG_MUST_CHECK;
 /* Takes zeroed ones. */
 void smg_dataset_done(smg_dataset *set);
 

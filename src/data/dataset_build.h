@@ -54,4 +54,7 @@ bool smg_lines_next(smg_lines *lines, const char **ret_line, size_t *ret_size);
 /* Adds the rows of a file that is in memory. Bad rows are noted; what else fails, fails. */
 smidge_status smg_dataset_read_jsonl(smg_dataset_build *build, const char *text, size_t size);
 
+/* Adds the examples that a template makes of CSV files. */
+smidge_status smg_dataset_read_csv(smg_dataset_build *build, const char *const *paths, size_t count);
+
 #endif

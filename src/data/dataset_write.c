@@ -1,0 +1,67 @@
+#include "data/dataset_write.h"
+
+#include <string.h>
+
+#include "base/file.h"
+
+#define PIECE_BYTES ((size_t)256 << 10)
+
+static void put_member(smg_text_builder *builder, const char *name, const char *text)
+{
+    smg_text_print(builder, "%s\"%s\": ", builder->data[builder->size - 1] == '{' ? "" : ", ", name);
+    smg_text_put_json(builder, text);
+}
+
+static void put_messages(const smg_example *example, smg_text_builder *builder)
+{
+    smg_text_print(builder, "\"messages\": [");
+    for (int32_t i = 0; i <= example->message_count; i++) {
+        const bool answer = i == example->message_count;
+        smg_text_print(builder, "%s{\"role\": \"%s\", \"content\": ", i == 0 ? "" : ", ",
+                       answer ? "assistant" : example->messages[i].role);
+        smg_text_put_json(builder, answer ? example->answer : example->messages[i].content);
+        smg_text_put(builder, "}", 1);
+    }
+    smg_text_put(builder, "]", 1);
+}
+
+void smg_example_put(const smg_example *example, smg_text_builder *builder)
+{
+    smg_text_put(builder, "{", 1);
+    if (builder->failed)
+        return;
+    if (example->kind == SMG_EXAMPLE_TEXT)
+        put_messages(example, builder);
+    else
+        put_member(builder, "prompt", example->prompt);
+    if (example->kind == SMG_EXAMPLE_LABEL)
+        put_member(builder, "label", example->answer);
+    if (example->kind == SMG_EXAMPLE_JSON) {
+        smg_text_print(builder, ", \"json\": ");
+        smg_text_put(builder, example->answer, strlen(example->answer));
+    }
+    if (example->id != NULL)
+        put_member(builder, "id", example->id);
+    if (example->group != NULL)
+        put_member(builder, "group", example->group);
+    smg_text_put(builder, "}\n", 2);
+}
+
+smidge_status smg_dataset_write(const smg_dataset_part *part, const char *path, smidge_error *error)
+{
+    SMG_CLEANUP(smg_text_builder_done) smg_text_builder builder = {0};
+    SMG_CLEANUP(smg_file_discard) smg_file_writer writer = {.fd = -1};
+    SMG_TRY(smg_file_create(path, &writer, error));
+    for (size_t i = 0; i <= part->set->count; i++) {
+        const bool end = i == part->set->count;
+        if (!end && (part->sides == NULL || part->sides[i] == part->side))
+            smg_example_put(&part->set->examples[i], &builder);
+        if (builder.failed)
+            return smg_error_no_memory(error, path, builder.size);
+        if (!end && builder.size < PIECE_BYTES)
+            continue;
+        SMG_TRY(smg_file_append(&writer, builder.data, builder.size, error));
+        builder.size = 0;
+    }
+    return smg_file_commit(&writer, error);
+}
