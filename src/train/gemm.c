@@ -10,13 +10,12 @@
  * moving one, packs them for itself and multiplies them with all that stands (second phase). */
 
 enum {
-    SLAB = 256, /* rows of a moving slab at most, BF16; half of it for F32, where nothing forces more */
-    STRIPE =
-        32, /* rows of the standing side that a kernel is called with: two panels, which stay in the first cache */
-    CHUNK = 64,      /* rows of the standing side that are packed as one unit of work */
-    SHARES = 4,      /* units a worker should get at least of a round, so that none waits long for another */
-    ENTRIES = 16,    /* in a round at most */
-    DEPTH_STEP = 256 /* what a depth is a multiple of where there are several: whole blocks of all types */
+    SLAB = 256,     /* rows of a moving slab at most */
+    SLAB_F32 = 144, /* the same where they take twice the space, if nothing forces more */
+    STRIPE = 96,    /* rows of the standing side that a kernel is called with: whole tiles of all paths */
+    CHUNK = 64,     /* rows of the standing side that are packed as one unit of work */
+    SHARES = 4,     /* units a worker should get at least of a round, so that none waits long for another */
+    ENTRIES = 16    /* in a round at most */
 };
 
 #define FLOATS_BYTES ((size_t)SMG_GEMM_FLOATS * sizeof(float))
@@ -25,7 +24,7 @@ enum {
 #define SHARED_BYTES ((size_t)4 << 20)
 
 _Static_assert(OWN_BYTES % SMG_ALIGNMENT == 0, "what follows is aligned too");
-_Static_assert(SMG_GEMM_DEPTH % DEPTH_STEP == 0 && SLAB % 256 == 0, "blocks are not cut");
+_Static_assert(SLAB % SMG_QK_K == 0, "blocks are not cut");
 
 /* All that a product's workers know. */
 typedef struct gemm_job {
@@ -96,11 +95,15 @@ static int64_t up_to(int64_t n, int64_t step)
     return pieces(n, step) * step;
 }
 
-/* How k is cut. The order of every sum follows from it, so nothing but k may matter here. */
+/* How k is cut: so that two panels stay in the first cache, and into whole blocks of any type. The order of every sum
+ * follows from it, so nothing but k may matter here. */
 static int64_t depth_of(int64_t k)
 {
-    const int64_t stretches = pieces(k, SMG_GEMM_DEPTH);
-    return stretches == 1 ? k : up_to(pieces(k, stretches), DEPTH_STEP);
+    if (k <= SMG_GEMM_DEPTH)
+        return k;
+    if (k % SMG_QK_K == 0)
+        return SMG_GEMM_DEPTH / SMG_QK_K * SMG_QK_K;
+    return up_to(pieces(k, pieces(k, SMG_GEMM_DEPTH)), SMG_QK);
 }
 
 /* ---- Planning: all workers come to the same rounds, each for itself --------------------------------------- */
@@ -218,8 +221,9 @@ static void make_groups(const gemm_job *job, int workers, gemm_round *round)
         round->groups[round->group_count++] = (gemm_group){.first = i, .count = 1};
         rows += round->entries[i].moving.rows;
     }
-    const int64_t most = job->kind == SMG_GEMM_BF16 ? SLAB : SLAB / 2;
-    const int64_t share = workers == 1 ? most : up_to(pieces(rows, (int64_t)workers * SHARES), STRIPE);
+    const int64_t most = job->kind == SMG_GEMM_BF16 ? SLAB : SLAB_F32;
+    const int64_t tile = job->kind == SMG_GEMM_BF16 ? 2 * SMG_PANEL : 3 * SMG_PANEL;
+    const int64_t share = workers == 1 ? most : up_to(pieces(rows, (int64_t)workers * SHARES), tile);
     round->units = 0;
     for (int i = 0; i < round->group_count; i++) {
         gemm_group *group = &round->groups[i];

@@ -5,7 +5,7 @@
 #include "train/gemm.h"
 
 /* The deepest stretch, and what packing it needs of memory for the floats of quantized rows. */
-#define SMG_GEMM_DEPTH 768
+#define SMG_GEMM_DEPTH 640
 #define SMG_GEMM_FLOATS (SMG_PANEL * SMG_GEMM_DEPTH)
 
 /* Of what number the first row of a stretch must be a multiple: of a block where blocks lie across. At most 256. */
@@ -20,7 +20,7 @@ typedef struct smg_packing {
 } smg_packing;
 
 /* Rows begin .. end-1 of k_begin .. k_end-1 to panels, one behind the other. k_end - k_begin is
- * at most SMG_GEMM_DEPTH, k_begin a multiple of 256. */
+ * at most SMG_GEMM_DEPTH, k_begin where a block begins. */
 void smg_operand_pack(const smg_operand *operand, const smg_packing *packing, int64_t begin, int64_t end,
                       int64_t k_begin, int64_t k_end, uint8_t *ret_panels);
 

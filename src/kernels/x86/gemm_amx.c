@@ -46,25 +46,17 @@ static ALWAYS_INLINE void store_sums(tile_shape shape, float *sums, size_t strid
         _tile_stored(3, below + 64, stride);
 }
 
-/* Asks for four rows of the output, which by the end of the block have come: rows that are not there do no harm. */
-static ALWAYS_INLINE void fetch_rows(const float *out, size_t out_stride, int64_t step)
-{
-    const uintptr_t row = (uintptr_t)out + (size_t)(4 * step) * out_stride * sizeof *out;
-    foreach (i, 4) {
-        const uintptr_t at = row + (size_t)i * out_stride * sizeof *out;
-        __builtin_prefetch((const void *)at, 1);
-        __builtin_prefetch((const void *)(at + 64), 1);
-    }
-}
-
 /* Adds the products of `tiles` tiles along k; panels are `panel` floats apart. */
 static ALWAYS_INLINE void add_tiles(tile_shape shape, int64_t tiles, const float *a, const float *b,
                                     size_t panel, const float *out, size_t out_stride)
 {
     const bool two_rows = shape >= SHAPE_2X1, two_columns = shape % 2 == 1;
+    enum { ROWS = 4, LINES = 2 }; /* of the output to ask for with each step */
+    if (tiles < WIDTH / ROWS)
+        fetch_rows(out, out_stride, ROWS * tiles, WIDTH, LINES);
     for (int64_t t = 0; t < tiles; t++, a += TILE_WORDS, b += TILE_WORDS) {
-        if (t < WIDTH / 4)
-            fetch_rows(out, out_stride, t);
+        if (t < WIDTH / ROWS)
+            fetch_rows(out, out_stride, ROWS * t, ROWS * t + ROWS, LINES);
         _tile_loadd(6, b, 64);
         _tile_loadd(4, a, 64);
         _tile_dpbf16ps(0, 4, 6);

@@ -38,20 +38,24 @@ static ALWAYS_INLINE __mmask16 first_of(int64_t n)
     return n >= 16 ? 0xffff : first_lanes(n < 0 ? 0 : n);
 }
 
-/* One word each of a and b, added up into four rows. */
+/* sum + the products of a word each of a and b. */
 typedef __m512 (*words_add_fn)(__m512 sum, __m512 a, __m512 b);
 
-/* `rows` rows of a from row `first` of its panel, with `width` panels of b. */
+/* `rows` rows of a from where it points to in a panel, with `width` panels of b, which are fetched ahead: more of them stream by
+ * than the first cache holds. */
 static ALWAYS_INLINE void multiply_words(words_add_fn add_words, int rows, int width, int64_t words,
                                          const float *a, const float *b, size_t b_step, __m512 *ret_sums)
 {
+    enum { AHEAD = 8 * SMG_PANEL };
     foreach (i, rows)
         foreach (j, width)
             ret_sums[i * width + j] = _mm512_setzero_ps();
     for (int64_t k = 0; k < words; k++, a += SMG_PANEL, b += SMG_PANEL) {
-        __m512 right[2];
-        foreach (j, width)
+        __m512 right[3];
+        foreach (j, width) {
             right[j] = _mm512_load_ps(b + (size_t)j * b_step);
+            __builtin_prefetch(b + (size_t)j * b_step + AHEAD);
+        }
         foreach (i, rows) {
             const __m512 left = _mm512_set1_ps(a[i]);
             foreach (j, width)
@@ -60,7 +64,7 @@ static ALWAYS_INLINE void multiply_words(words_add_fn add_words, int rows, int w
     }
 }
 
-/* Writes rows of `count` results. */
+/* Writes a row of results, where `lanes` say so. */
 static ALWAYS_INLINE void store_row(__m512 sum, __m512 scale, bool add, float *out, __mmask16 lanes)
 {
     const __m512 result =
@@ -68,11 +72,24 @@ static ALWAYS_INLINE void store_row(__m512 sum, __m512 scale, bool add, float *o
     _mm512_mask_storeu_ps(out, lanes, result);
 }
 
+/* Asks for rows of the output, of `lines` cache lines, which are here when their sums are; rows that are not there do no harm.
+ * Apart, for else compilers keep the addresses in registers that the sums need. */
+static __attribute__((noinline, unused)) void fetch_rows(const float *out, size_t out_stride, int64_t begin,
+                                                         int64_t end, int lines)
+{
+    for (int64_t i = begin; i < end; i++) {
+        const uintptr_t row = (uintptr_t)out + (uintptr_t)i * out_stride * sizeof *out;
+        for (int j = 0; j < lines; j++)
+            __builtin_prefetch((const void *)(row + (uintptr_t)(64 * j)), 1);
+    }
+}
+
 static ALWAYS_INLINE void multiply_tile(words_add_fn add_words, int rows, int width, int64_t words,
                                         const float *a, const float *b, int64_t row_count, int64_t columns,
                                         float scale, bool add, float *out, size_t out_stride)
 {
-    __m512 sums[16];
+    __m512 sums[24];
+    fetch_rows(out, out_stride, 0, row_count < rows ? row_count : rows, width);
     multiply_words(add_words, rows, width, words, a, b, (size_t)words * SMG_PANEL, sums);
     const __m512 factor = _mm512_set1_ps(scale);
     foreach (i, rows) {
@@ -84,25 +101,30 @@ static ALWAYS_INLINE void multiply_tile(words_add_fn add_words, int rows, int wi
     }
 }
 
-/* A smg_gemm_fn over panels of `words` words: in tiles of eight rows and two panels of b; sixteen rows, where b is one. */
+/* A smg_gemm_fn over panels of `words` words: in tiles of eight rows and three panels of b, at the end two; sixteen rows, where it
+ * is one. */
 static ALWAYS_INLINE void multiply_panels(words_add_fn add_words, int64_t words, int64_t rows,
                                           int64_t columns, const float *a, const float *b, float scale,
                                           bool add, float *out, size_t out_stride)
 {
     const size_t panel = (size_t)words * SMG_PANEL;
-    for (int64_t j = 0; j < columns; j += 2 * SMG_PANEL, b += 2 * panel) {
+    for (int64_t j = 0; j < columns; j += 3 * SMG_PANEL, b += 3 * panel) {
         const float *left = a;
-        const bool two = columns - j > SMG_PANEL;
+        const int64_t across = columns - j;
         for (int64_t i = 0; i < rows; i += SMG_PANEL, left += panel) {
             float *to = out + (size_t)i * out_stride + j;
-            if (!two) {
-                multiply_tile(add_words, 16, 1, words, left, b, rows - i, columns - j, scale, add, to,
-                              out_stride);
+            if (across <= SMG_PANEL) {
+                multiply_tile(add_words, 16, 1, words, left, b, rows - i, across, scale, add, to, out_stride);
                 continue;
             }
-            for (int64_t half = 0; half < SMG_PANEL && i + half < rows; half += 8)
-                multiply_tile(add_words, 8, 2, words, left + half, b, rows - i - half, columns - j, scale,
-                              add, to + (size_t)half * out_stride, out_stride);
+            for (int64_t half = 0; half < SMG_PANEL && i + half < rows; half += 8, to += 8 * out_stride) {
+                if (across <= 2 * SMG_PANEL)
+                    multiply_tile(add_words, 8, 2, words, left + half, b, rows - i - half, across, scale, add,
+                                  to, out_stride);
+                else
+                    multiply_tile(add_words, 8, 3, words, left + half, b, rows - i - half, across, scale, add,
+                                  to, out_stride);
+            }
         }
     }
 }
