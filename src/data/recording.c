@@ -190,7 +190,7 @@ static smidge_status make_cell(const reader *in, int32_t number, int32_t row)
     if (missing || isfinite(sum + product))
         return SMIDGE_OK;
     return smg_dataset_bad(
-        in->build, in->csv.cells[0].line, 1,
+        in->build, in->recording->lines[row], 1,
         "\"%.60s\" comes to no number (does it divide by 0? Correct the row, or the template's \"let\")",
         in->template->columns[number].name);
 }

@@ -108,7 +108,7 @@ static void want_number(smg_template_scan *scan, int32_t column)
 
 static bool is_bound(const char *word, size_t size)
 {
-    return word[0] == '<' || word[0] == '>' || (size == 3 && memcmp(word, "per", 3) == 0) ||
+    return word[0] == '<' || word[0] == '>' || word[0] == '"' || (size == 3 && memcmp(word, "per", 3) == 0) ||
            memmem(word, size, "..", 2) != NULL;
 }
 

@@ -241,7 +241,7 @@ static smidge_status missing_line(smg_template_scan *scan)
 
 /* ---- Baselines ------------------------------------------------------------------------------------------- */
 
-/* A name may have numbers in it: "from", or a number and +- behind it, end it. */
+/* A name with a number as a word of it stands in quotes. */
 static bool ends_baseline(const char *word, size_t size)
 {
     double number;
@@ -627,6 +627,7 @@ static smidge_status take_lines(smg_template_scan *scan, smg_lines *lines)
         prompt = true;
         SMG_TRY(take_prompt(scan, lines));
     }
+    SMG_TRY(status);
     if (!prompt)
         return smg_scan_fault(scan, scan->line,
                               "there is no prompt (add lines: prompt, what the model is to read, end)");
