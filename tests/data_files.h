@@ -45,8 +45,9 @@ static inline void data_write(const char *path, const char *text)
     assert_int_equal(fclose(file), 0);
 }
 
-static inline smidge_status data_read(const char *csv, const char *template, smg_dataset_options options,
-                                      smg_dataset *ret_set, smidge_error *error)
+__attribute__((unused)) static inline smidge_status data_read(const char *csv, const char *template,
+                                                              smg_dataset_options options,
+                                                              smg_dataset *ret_set, smidge_error *error)
 {
     const char *const paths[] = {data_csv};
     options.template_path = data_template;

@@ -44,25 +44,33 @@ static bool take_reduction(smg_template_scan *scan, smg_quantity *quantity)
 
 static smidge_status take_unit(smg_template_scan *scan, smg_quantity *quantity)
 {
+    const smg_text_view word = smg_scan_peek(scan);
+    const char *colon = memchr(word.data, ':', word.size);
+    const size_t size = colon != NULL ? (size_t)(colon - word.data) : word.size;
     for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
-        if (smg_scan_take(scan, units[i].name)) {
+        if (size == strlen(units[i].name) && memcmp(word.data, units[i].name, size) == 0) {
             quantity->per = units[i].seconds;
+            scan->at += size;
             return SMIDGE_OK;
         }
     }
-    return smg_scan_fault(scan, smg_scan_peek(scan).data,
-                          "\"per\" what? (per row, second, minute, hour or day)");
+    return smg_scan_fault(scan, word.data, "\"per\" what? (per row, second, minute, hour or day)");
+}
+
+static bool is_per(const char *word, size_t size)
+{
+    return size == 3 && memcmp(word, "per", 3) == 0;
 }
 
 /* Up to the colon in front of a format; a name with one in it stands in quotes. */
-static smidge_status take_plain_column(smg_template_scan *scan, int32_t *ret_column)
+static smidge_status take_plain_column(smg_template_scan *scan, smg_scan_stops stops, int32_t *ret_column)
 {
     smg_scan_blanks(scan);
     if (scan->at < scan->end && *scan->at == '"')
         return smg_scan_column(scan, NULL, ret_column);
     const char *colon = memchr(scan->at, ':', (size_t)(scan->end - scan->at)), *end = scan->end;
     scan->end = colon != NULL ? colon : end;
-    const smidge_status status = smg_scan_column(scan, NULL, ret_column);
+    const smidge_status status = smg_scan_column(scan, stops, ret_column);
     scan->end = end;
     return status;
 }
@@ -108,7 +116,7 @@ static void want_number(smg_template_scan *scan, int32_t column)
 
 static bool is_bound(const char *word, size_t size)
 {
-    return word[0] == '<' || word[0] == '>' || word[0] == '"' || (size == 3 && memcmp(word, "per", 3) == 0) ||
+    return word[0] == '<' || word[0] == '>' || word[0] == '"' || is_per(word, size) ||
            memmem(word, size, "..", 2) != NULL;
 }
 
@@ -266,7 +274,10 @@ smidge_status smg_scan_field(smg_template_scan *scan, smg_field *ret_field)
         const bool reduced = take_reduction(scan, &field.quantity);
         if (!zscore && !reduced)
             SMG_TRY(check_misspelt(scan));
-        SMG_TRY(take_plain_column(scan, &field.quantity.column));
+        const bool slope = field.quantity.reduction == SMG_REDUCE_SLOPE;
+        SMG_TRY(take_plain_column(scan, slope ? is_per : NULL, &field.quantity.column));
+        if (slope && smg_scan_take(scan, "per"))
+            SMG_TRY(take_unit(scan, &field.quantity));
         SMG_TRY(take_format(scan, &field));
         if (zscore)
             field.kind = SMG_FIELD_ZSCORE;

@@ -44,7 +44,11 @@ static double end_of(const smg_windows *windows, const smg_recording_group *grou
 {
     const int32_t count = group->end - group->begin;
     const double last = time_at(windows, group, group->end - 1);
-    return (count > 1 ? last + last / (count - 1) : last) * (1 + 1e-12);
+    if (count == 1)
+        return last;
+    /* a gap makes one of these long, but hardly both */
+    const double step = fmin(last / (count - 1), last - time_at(windows, group, group->end - 2));
+    return (last + step) * (1 + 1e-12);
 }
 
 static int32_t first_from(const smg_windows *windows, const smg_recording_group *group, int32_t at,
@@ -67,8 +71,10 @@ static bool next_of_time(smg_windows *windows, const smg_recording_group *group,
         const double start = windows->start, end = start + template->seconds;
         windows->at = first_from(windows, group, windows->at, start);
         const int32_t behind = first_from(windows, group, windows->at, end);
+        if (windows->at == group->end)
+            break;
         windows->start += template->step_seconds;
-        if (behind == windows->at && behind < group->end) {
+        if (behind == windows->at) {
             /* a gap: on to the first window that has rows again */
             const double steps = floor((time_at(windows, group, behind) - end) / template->step_seconds);
             windows->start += fmax(steps, 0) * template->step_seconds;

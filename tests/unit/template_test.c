@@ -103,7 +103,7 @@ static void placeholders(void **state)
     smg_template t;
     parse(
         "time s\nwindow 5\nbaseline t 1 +- 1\nlet made = t * 2\nprompt\n"
-        "a {{b}} {Type}|{last Air temp [K]:1}|{mean \"x:y\":+2}|{slope t:2 per minute}|{zscore mean t:1}\n"
+        "a {{b}} {Type}|{last Air temp [K]:1}|{mean \"x:y\":+2}|{slope t per minute:2}|{zscore mean t:1}\n"
         "{limit t 60..80}{limit mean t < 80}{limit max Tool wear \"low end\"..high}{limit t >-5}"
         "{word slope t per hour ..-0.5:\"going down\" -0.5..0.5:as it was else rising}{made}{first t}{last}\nend\n",
         &t);
