@@ -200,7 +200,7 @@ static smidge_status read_one(smg_dataset_build *build, const char *path)
     return SMIDGE_OK;
 }
 
-static smidge_status prepare(smg_dataset *set, smidge_error *error)
+smidge_status smg_dataset_prepare(smg_dataset *set, smidge_error *error)
 {
     const size_t bytes = SMG_DATASET_LABELS_MAX * sizeof *set->labels;
     set->pool = smg_text_pool_new();
@@ -217,7 +217,7 @@ smidge_status smg_dataset_read(const char *const *paths, size_t count, const smg
     smg_dataset_build build = {.set = &set, .options = options != NULL ? options : &plain, .error = error};
     if (count == 0)
         return smg_error_set(error, SMIDGE_E_INVALID, "examples", "no file is given (which ones?)");
-    SMG_TRY(prepare(&set, error));
+    SMG_TRY(smg_dataset_prepare(&set, error));
     if (build.options->template_path != NULL)
         SMG_TRY(smg_dataset_read_csv(&build, paths, count));
     for (size_t i = 0; i < count && build.options->template_path == NULL; i++)

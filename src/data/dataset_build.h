@@ -17,6 +17,9 @@ typedef struct smg_dataset_build {
     smidge_error problems[SMG_DATASET_SHOWN_MAX];
 } smg_dataset_build;
 
+/* An empty set, with room for labels. SMIDGE_E_NOMEM; smg_dataset_done releases it whatever comes of it. */
+smidge_status smg_dataset_prepare(smg_dataset *set, smidge_error *error);
+
 /* Notes a bad row, and is SMIDGE_E_FORMAT, which lets a reader go on with the next one; where all are bad for one
  * reason, it returns it. The message reads "why (what to do)". */
 smidge_status smg_dataset_bad(smg_dataset_build *build, int64_t line, size_t column, const char *format, ...)

@@ -115,8 +115,8 @@ static smidge_status grow(reader *in)
 
 static smidge_status bad_cell(const reader *in, const smg_csv_cell *cell, int32_t column, const char *why)
 {
-    return smg_dataset_bad(in->build, cell->line, cell->column, "\"%.60s\" %s: \"%.40s\" %s",
-                           in->template->columns[column].name, "is bad", cell->text, why);
+    return smg_dataset_bad(in->build, cell->line, cell->column, "\"%.40s\" in \"%.60s\" %s", cell->text,
+                           in->template->columns[column].name, why);
 }
 
 static bool conditions_hold(const reader *in, const smg_conditions *conditions)
@@ -127,6 +127,14 @@ static bool conditions_hold(const reader *in, const smg_conditions *conditions)
             return false;
     }
     return true;
+}
+
+static const char *why_no_number(const reader *in, const char *cell)
+{
+    if (in->style.point == ',')
+        return "is no number with a decimal comma (correct it; the template may say: decimal point)";
+    return strchr(cell, ',') != NULL ? "is no number (correct it; the template may say: decimal comma)"
+                                     : "is no number (correct it, or take it out of the recording)";
 }
 
 /* The cell of a column as what it is wanted as, behind the last row. */
@@ -146,11 +154,7 @@ static smidge_status take_cell(reader *in, int32_t number)
     if (column->number) {
         into->numbers[row] = NAN;
         if (!missing && !smg_cell_number(&in->style, cell->text, cell->size, &into->numbers[row]))
-            return bad_cell(
-                in, cell, number,
-                in->style.point == ','
-                    ? "is no number with a decimal comma (correct it; the template may say: decimal point)"
-                    : "is no number (correct it; the template may say: decimal comma)");
+            return bad_cell(in, cell, number, why_no_number(in, cell->text));
     }
     if (into->texts == NULL)
         return SMIDGE_OK;

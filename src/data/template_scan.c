@@ -14,6 +14,9 @@ int32_t smg_scan_place(const smg_template_scan *scan, const char *at)
 }
 
 static smidge_status fault(const smg_template_scan *scan, int32_t line, int32_t column, const char *format,
+                           va_list arguments) __attribute__((format(printf, 4, 0)));
+
+static smidge_status fault(const smg_template_scan *scan, int32_t line, int32_t column, const char *format,
                            va_list arguments)
 {
     char where[sizeof scan->error->where], message[sizeof scan->error->message];

@@ -173,7 +173,7 @@ static void decimals(void **state)
     expect_bad("t;y\n1,5;a\n^2.5;a\n", NUMBERS, "is no number with a decimal comma");
     expect_bad("t;y\n1.5;a\n^2,5;a\n", NUMBERS, "is no number");
     expect_bad("t;y\n^1.234,5;a\n", NUMBERS, "is no number");
-    expect_bad("t,y\n^warm,a\n", NUMBERS, "\"warm\" is no number");
+    expect_bad("t,y\n^warm,a\n", NUMBERS, "\"warm\" in \"t\" is no number");
     expect_bad("t,y\n^1e999,a\n", NUMBERS, "is no number");
     expect_bad("t,y\n1, a\n^0x10,a\n", NUMBERS, "is no number");
 }
