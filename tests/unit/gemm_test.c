@@ -111,23 +111,38 @@ static void check_against_double(const smg_gemm *gemm, const float *before, bool
     smg_free(b);
 }
 
-static void *new_space(const smg_kernels *kernels, int threads)
+/* One pool for each number of threads, and packing space for the largest, which is left as it was found. */
+enum { THREADS = 3 };
+static smg_pool *pools[THREADS + 1];
+static void *space;
+
+static int set_up(void **unused)
 {
-    void *space = smg_alloc((size_t)threads * smg_gemm_space(kernels, true));
-    assert_non_null(space);
-    return space;
+    (void)unused;
+    smg_kernels kernels;
+    smg_kernels_init(&kernels, smg_cpu_mask());
+    space = smg_alloc(THREADS * smg_gemm_space(&kernels, true));
+    bool made = space != NULL;
+    for (int threads = 1; threads <= THREADS; threads++)
+        made = made && smg_pool_new(threads, &pools[threads], NULL) == SMIDGE_OK;
+    return made ? 0 : -1;
+}
+
+static int tear_down(void **unused)
+{
+    (void)unused;
+    for (int threads = 1; threads <= THREADS; threads++)
+        smg_pool_free(pools[threads]);
+    smg_free(space);
+    return 0;
 }
 
 static void run_with(const smg_kernels *kernels, int threads, bool bf16, const smg_gemm *list, int count)
 {
-    smg_pool *pool = NULL;
-    assert_int_equal(smg_pool_new(threads, &pool, NULL), SMIDGE_OK);
+    smg_pool *pool = pools[threads];
     assert_int_equal(smg_pool_acquire(pool, NULL), SMIDGE_OK);
-    void *space = new_space(kernels, threads);
     assert_int_equal(smg_gemm_run(kernels, pool, space, bf16, list, count, NULL), SMIDGE_OK);
     smg_pool_release(pool);
-    smg_pool_free(pool);
-    smg_free(space);
 }
 
 /* Runs one product alone and with 1 to 3 threads: all the same bits, right, and nothing between the rows of `out` touched. */
@@ -142,9 +157,7 @@ static void check_product(const smg_kernels *kernels, bool bf16, const smg_gemm 
     for (int threads = 0; threads <= 3; threads++) {
         memcpy(gemm.out, before.x, count * sizeof *gemm.out);
         if (threads == 0) {
-            void *space = new_space(kernels, 1);
             smg_gemm_alone(kernels, space, bf16, &gemm);
-            smg_free(space);
             memcpy(first.x, gemm.out, count * sizeof *gemm.out);
             check_against_double(&gemm, before.x, bf16 && smg_gemm_has_bf16(kernels));
         } else {
@@ -353,7 +366,6 @@ static void test_lists(void **unused)
     for (int step = 0; step < steps; step++) {
         smg_kernels kernels;
         smg_kernels_init(&kernels, masks[step]);
-        void *space = new_space(&kernels, 1);
         for (int threads = 1; threads <= 3; threads++) {
             memset(out, 0xff, (size_t)COUNT * MOST * MOST * sizeof *out);
             run_with(&kernels, threads, step % 2 == 1, list, COUNT);
@@ -366,7 +378,6 @@ static void test_lists(void **unused)
                                         (size_t)one.n * sizeof *alone);
             }
         }
-        smg_free(space);
     }
     for (int i = 0; i < COUNT; i++)
         smg_free(w[i].x);
@@ -394,7 +405,6 @@ static void test_what_is_not_finite_goes_where_it_belongs(void **unused)
     for (int step = 0; step < steps; step++) {
         smg_kernels kernels;
         smg_kernels_init(&kernels, masks[step]);
-        void *space = new_space(&kernels, 1);
         for (int bf16 = 0; bf16 <= 1; bf16++) {
             smg_gemm_alone(&kernels, space, bf16 != 0, &gemm);
             for (int i = 0; i < M; i++)
@@ -408,7 +418,6 @@ static void test_what_is_not_finite_goes_where_it_belongs(void **unused)
                         assert_true(isfinite(got));
                 }
         }
-        smg_free(space);
     }
     smg_free(a.x);
     smg_free(b.x);
@@ -419,10 +428,8 @@ static void test_stopping(void **unused)
     (void)unused;
     smg_kernels kernels;
     smg_kernels_init(&kernels, smg_cpu_mask());
-    smg_pool *pool = NULL;
-    assert_int_equal(smg_pool_new(2, &pool, NULL), SMIDGE_OK);
+    smg_pool *pool = pools[2];
     assert_int_equal(smg_pool_acquire(pool, NULL), SMIDGE_OK);
-    void *space = new_space(&kernels, 2);
     float a[4] = {1, 2, 3, 4}, b[4] = {1, 1, 1, 1}, out[1] = {0};
     const smg_gemm gemm = {.a = {.data = a, .outer_step = 4, .depth_step = 1},
                            .b = {.data = b, .outer_step = 4, .depth_step = 1},
@@ -440,8 +447,6 @@ static void test_stopping(void **unused)
     assert_int_equal(smg_gemm_run(&kernels, pool, space, false, &gemm, 1, &stop), SMIDGE_OK);
     assert_true(out[0] == 10.0F);
     smg_pool_release(pool);
-    smg_pool_free(pool);
-    smg_free(space);
 }
 
 int main(void)
@@ -456,5 +461,5 @@ int main(void)
         cmocka_unit_test(test_what_is_not_finite_goes_where_it_belongs),
         cmocka_unit_test(test_stopping),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -30,4 +30,5 @@ static ALWAYS_INLINE void v8_transpose(v8 x[8])
 
 #define SMG_GEMM_PACK_NAME smg_gemm_pack_f32_neon
 #define SMG_GEMM_NAME smg_gemm_f32_neon
+#define SMG_GEMM_TILES SMG_GEMM_TILE(0, 4) SMG_GEMM_TILE(4, 4) SMG_GEMM_TILE(8, 4) SMG_GEMM_TILE(12, 4)
 #include "kernels/gemm_v8.inc"

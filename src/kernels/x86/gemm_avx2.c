@@ -24,4 +24,5 @@ static ALWAYS_INLINE void v8_transpose(v8 x[8])
 
 #define SMG_GEMM_PACK_NAME smg_gemm_pack_f32_avx2
 #define SMG_GEMM_NAME smg_gemm_f32_avx2
+#define SMG_GEMM_TILES SMG_GEMM_TILE(0, 6) SMG_GEMM_TILE(6, 5) SMG_GEMM_TILE(11, 5)
 #include "kernels/gemm_v8.inc"
