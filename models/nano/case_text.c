@@ -1,0 +1,326 @@
+/* The many ways in which people write readings and what is normal for them. */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+
+#include "data/limits.h"
+#include "pattern.h"
+#include "readings.h"
+
+#define PIECE_MAX 256
+#define LIST_MAX 2048
+
+/* How one case writes: the same for all its sensors, mostly, as people do. */
+typedef struct style {
+    nano_random *random;
+    const nano_words *words;
+    const char *high, *low, *range; /* patterns of limits */
+    const char *verdict;
+    const char *space; /* before a unit */
+    bool mixed;        /* each sensor's limit in a pattern of its own */
+    bool bare;         /* limits without units */
+    bool json;
+} style;
+
+typedef struct piece {
+    char text[PIECE_MAX];
+} piece;
+
+/* ---- Names ---- */
+
+static void make_up(nano_random *random, const nano_words *words, nano_text *name)
+{
+    static const char *const joints[] = {"", " ", "_", "-"};
+    const char *joint = joints[nano_random_below(random, 4)];
+    const int64_t parts = nano_random_between(random, 1, 2);
+    for (int64_t part = 0; part < parts; part++) {
+        if (part > 0)
+            nano_text_add(name, joint, strlen(joint));
+        for (int64_t i = nano_random_between(random, 2, 3); i > 0; i--) {
+            const char *syllable = nano_list_pick(&words->syllables, random);
+            nano_text_add(name, syllable, strlen(syllable));
+        }
+    }
+    if (nano_random_chance(random, 25)) {
+        char number[8];
+        const int size = snprintf(number, sizeof number, "%s%d", nano_random_chance(random, 50) ? "_" : "",
+                                  (int)nano_random_between(random, 1, 99));
+        nano_text_add(name, number, (size_t)size);
+    }
+}
+
+/* Capitals and underscores as programs and people have them. */
+static void respell(nano_random *random, char *name)
+{
+    const int64_t how = nano_random_below(random, 12);
+    for (char *c = name; *c != '\0'; c++) {
+        if (how == 0 || (how == 1 && c == name))
+            *c = (char)toupper((unsigned char)*c);
+        if (how == 2 && *c == ' ')
+            *c = '_';
+    }
+}
+
+/* The kind of a line "t bearing temperature", and where the rest begins. */
+static char split_kind(const char *line, const char **ret_rest)
+{
+    *ret_rest = line + 2;
+    return line[0];
+}
+
+static const char *draw_unit(nano_random *random, const nano_words *words, char kind)
+{
+    if (nano_random_chance(random, 25))
+        return "";
+    const bool any = nano_random_chance(random, 10);
+    for (int tries = 0; tries < 100; tries++) {
+        const char *unit;
+        const char of = split_kind(nano_list_pick(&words->units, random), &unit);
+        if (any || of == kind)
+            return unit;
+    }
+    return "";
+}
+
+static void draw_name(nano_random *random, const nano_words *words, nano_sensor *sensor)
+{
+    nano_text name = nano_text_over(sensor->name, sizeof sensor->name);
+    char kind = 'x';
+    if (nano_random_chance(random, 20)) {
+        make_up(random, words, &name);
+    } else {
+        const char *known;
+        kind = split_kind(nano_list_pick(&words->names, random), &known);
+        nano_text_add(&name, known, strlen(known));
+    }
+    respell(random, sensor->name);
+    sensor->unit = draw_unit(random, words, kind);
+}
+
+static void draw_names(nano_random *random, const nano_words *words, nano_case *c)
+{
+    for (int32_t i = 0; i < c->count; i++) {
+        bool taken;
+        do {
+            draw_name(random, words, &c->sensors[i]);
+            taken = false;
+            for (int32_t j = 0; j < i; j++)
+                taken = taken || strcasecmp(c->sensors[i].name, c->sensors[j].name) == 0;
+        } while (taken);
+    }
+}
+
+/* ---- One sensor ---- */
+
+static style draw_style(nano_random *random, const nano_words *words)
+{
+    style s = {.random = random, .words = words};
+    s.high = nano_list_pick(&words->limits_high, random);
+    s.low = nano_list_pick(&words->limits_low, random);
+    s.range = nano_list_pick(&words->limits_range, random);
+    s.verdict = nano_list_pick(&words->verdicts, random);
+    s.space = nano_random_chance(random, 60) ? " " : "";
+    s.mixed = nano_random_chance(random, 35);
+    s.bare = nano_random_chance(random, 35);
+    return s;
+}
+
+static const char *limit_pattern(const style *s, const nano_limits *limits)
+{
+    const nano_words *words = s->words;
+    if (limits->has_low && limits->has_high)
+        return s->mixed ? nano_list_pick(&words->limits_range, s->random) : s->range;
+    if (limits->has_low)
+        return s->mixed ? nano_list_pick(&words->limits_low, s->random) : s->low;
+    return s->mixed ? nano_list_pick(&words->limits_high, s->random) : s->high;
+}
+
+static piece unit_text(const style *s, const nano_sensor *sensor)
+{
+    piece unit = {""};
+    if (sensor->unit[0] != '\0')
+        snprintf(unit.text, sizeof unit.text, "%s%s", s->space, sensor->unit);
+    return unit;
+}
+
+static void write_sensor(const style *s, const nano_sensor *sensor, const char *pattern, nano_text *text)
+{
+    char value[NANO_DECIMAL_TEXT];
+    char low[NANO_DECIMAL_TEXT];
+    char high[NANO_DECIMAL_TEXT];
+    char worked[SMG_LIMIT_TEXT_MAX];
+    const nano_limits *limits = &sensor->limits;
+    nano_decimal_text(sensor->value, value);
+    nano_decimal_text(limits->low, low);
+    nano_decimal_text(limits->high, high);
+    smg_limit_text(nano_decimal_real(sensor->value), limits->has_low ? nano_decimal_real(limits->low) : -INFINITY,
+                   limits->has_high ? nano_decimal_real(limits->high) : INFINITY, worked);
+
+    const piece unit = unit_text(s, sensor);
+    const char *min = limits->has_low ? low : NULL;
+    const char *max = limits->has_high ? high : NULL;
+    const nano_field of_limit[] = {{"min", min}, {"max", max}, {"u", s->bare ? "" : unit.text}, {NULL, NULL}};
+    char words[PIECE_MAX];
+    nano_text limit = nano_text_over(words, sizeof words);
+    nano_text_expand(&limit, limit_pattern(s, limits), of_limit);
+
+    const nano_field fields[] = {{"n", sensor->name},
+                                 {"v", value},
+                                 {"u", unit.text},
+                                 {"l", words},
+                                 {"w", worked},
+                                 {"min", min},
+                                 {"max", max},
+                                 {"lo", min == NULL ? "null" : min},
+                                 {"hi", max == NULL ? "null" : max},
+                                 {"both", min != NULL && max != NULL ? "" : NULL},
+                                 {NULL, NULL}};
+    nano_text_expand(text, pattern, fields);
+    text->full = text->full || limit.full;
+}
+
+/* ---- Lists of sensors ---- */
+
+static void shuffle(nano_random *random, int32_t *order, int32_t count)
+{
+    for (int32_t i = count - 1; i > 0; i--) {
+        const int64_t other = nano_random_below(random, i + 1);
+        const int32_t kept = order[i];
+        order[i] = order[other];
+        order[other] = kept;
+    }
+}
+
+/* `verdicts`: each sensor is followed by what comparing it gives. */
+static void write_list(const style *s, const nano_case *c, const nano_list *patterns, bool verdicts, bool shuffled,
+                       nano_text *text)
+{
+    int32_t order[NANO_SENSORS_MAX];
+    const char *pattern = nano_list_pick(patterns, s->random);
+    const char *separator = s->json ? ", " : nano_list_pick(&s->words->separators, s->random);
+    for (int32_t i = 0; i < c->count; i++)
+        order[i] = i;
+    if (shuffled)
+        shuffle(s->random, order, c->count);
+    for (int32_t i = 0; i < c->count; i++) {
+        const nano_sensor *sensor = &c->sensors[order[i]];
+        if (i > 0)
+            nano_text_add(text, separator, strlen(separator));
+        write_sensor(s, sensor, pattern, text);
+        if (verdicts)
+            write_sensor(s, sensor, s->verdict, text);
+    }
+}
+
+/* ---- The whole prompt ---- */
+
+static void write_instruction(const style *s, nano_text *text)
+{
+    int32_t order[NANO_SEVERITIES] = {0, 1, 2};
+    if (nano_random_chance(s->random, 15))
+        return;
+    if (!nano_random_chance(s->random, 30))
+        shuffle(s->random, order, NANO_SEVERITIES);
+    const nano_field names[] = {{"1", nano_severity_name((nano_severity)order[0])},
+                                {"2", nano_severity_name((nano_severity)order[1])},
+                                {"3", nano_severity_name((nano_severity)order[2])},
+                                {NULL, NULL}};
+    char labels[PIECE_MAX];
+    nano_text list = nano_text_over(labels, sizeof labels);
+    nano_text_expand(&list, nano_list_pick(&s->words->orders, s->random), names);
+    const nano_field fields[] = {{"labels", labels}, {NULL, NULL}};
+    nano_text_expand(text, nano_list_pick(&s->words->instructions, s->random), fields);
+}
+
+static void write_device(const style *s, nano_text *text)
+{
+    char number[16];
+    snprintf(number, sizeof number, "%d", (int)nano_random_between(s->random, 1, 400));
+    const nano_field fields[] = {{"k", number}, {NULL, NULL}};
+    nano_text_expand(text, nano_list_pick(&s->words->devices, s->random), fields);
+}
+
+/* No white space at the ends, and none twice where a part was left out. */
+static void tidy(nano_text *text)
+{
+    size_t to = 0;
+    for (size_t from = 0; from < text->size; from++) {
+        const char c = text->data[from];
+        const bool doubled = to > 0 && c == ' ' && text->data[to - 1] == ' ';
+        if ((to == 0 && isspace((unsigned char)c)) || doubled)
+            continue;
+        text->data[to++] = c;
+    }
+    while (to > 0 && isspace((unsigned char)text->data[to - 1]))
+        to--;
+    text->data[text->size = to] = '\0';
+}
+
+typedef struct lists {
+    char limits[LIST_MAX], readings[LIST_MAX], items[LIST_MAX];
+} lists;
+
+/* Fills what the frame names; verdicts stand behind whichever of limits and readings comes later, where both are known. */
+static bool write_lists(const style *s, const nano_case *c, const char *frame, lists *ret)
+{
+    const nano_words *words = s->words;
+    const bool told = c->form == NANO_EXPLAINED;
+    const char *limits_at = strstr(frame, "$limits");
+    const char *readings_at = strstr(frame, "$readings");
+    nano_text limits = nano_text_over(ret->limits, sizeof ret->limits);
+    nano_text readings = nano_text_over(ret->readings, sizeof ret->readings);
+    nano_text items = nano_text_over(ret->items, sizeof ret->items);
+    if (c->form == NANO_WORKED) {
+        write_list(s, c, &words->worked, false, false, &readings);
+    } else if (limits_at != NULL && readings_at != NULL) {
+        const bool limits_last = limits_at > readings_at;
+        write_list(s, c, s->json ? &words->limit_items_json : &words->limit_items, told && limits_last,
+                   nano_random_chance(s->random, 30), &limits);
+        write_list(s, c, s->json ? &words->readings_json : &words->readings, told && !limits_last, false, &readings);
+    } else {
+        write_list(s, c, s->json ? &words->items_json : &words->items, told, false, &items);
+    }
+    return !limits.full && !readings.full && !items.full;
+}
+
+static const char *draw_frame(style *s, const nano_case *c)
+{
+    const nano_words *words = s->words;
+    if (c->form == NANO_WORKED)
+        return nano_list_pick(&words->frames_worked, s->random);
+    s->json = nano_random_chance(s->random, 15);
+    const bool apart = nano_random_chance(s->random, 50);
+    if (s->json)
+        return nano_list_pick(apart ? &words->frames_lists_json : &words->frames_items_json, s->random);
+    return nano_list_pick(apart ? &words->frames_lists : &words->frames_items, s->random);
+}
+
+bool nano_case_text(nano_random *random, const nano_words *words, nano_case *c)
+{
+    lists parts;
+    char instruction[NANO_LINE_MAX + PIECE_MAX];
+    char device[PIECE_MAX];
+    style s = draw_style(random, words);
+    draw_names(random, words, c);
+    const char *frame = draw_frame(&s, c);
+    if (!write_lists(&s, c, frame, &parts))
+        return false;
+    nano_text asked = nano_text_over(instruction, sizeof instruction);
+    write_instruction(&s, &asked);
+    nano_text of = nano_text_over(device, sizeof device);
+    write_device(&s, &of);
+    const nano_field fields[] = {{"i", instruction},
+                                 {"d", device},
+                                 {"limits", parts.limits},
+                                 {"readings", parts.readings},
+                                 {"items", parts.items},
+                                 {"a", nano_random_chance(random, 8) ? "" : nano_list_pick(&words->asks, random)},
+                                 {NULL, NULL}};
+    nano_text prompt = nano_text_over(c->prompt, sizeof c->prompt);
+    nano_text_expand(&prompt, frame, fields);
+    tidy(&prompt);
+    c->size = prompt.size;
+    return !prompt.full && !asked.full && !of.full;
+}

@@ -1,0 +1,56 @@
+/* Cases of the severity task: sensors, their limits and readings, and the text in which they are put. */
+#ifndef NANO_READINGS_H
+#define NANO_READINGS_H
+
+#include <stddef.h>
+
+#include "severity.h"
+#include "word_lists.h"
+
+#define NANO_SENSORS_MAX 6
+#define NANO_NAME_MAX 64
+#define NANO_PROMPT_MAX 4096
+
+typedef struct nano_sensor {
+    char name[NANO_NAME_MAX];
+    const char *unit; /* "": none; owned by the words */
+    nano_limits limits;
+    nano_decimal value;
+    nano_distance distance;
+} nano_sensor;
+
+typedef enum nano_form {
+    NANO_RAW,       /* limits and readings; the model compares */
+    NANO_WORKED,    /* the comparison was done before: "above its limit by 12 %" */
+    NANO_EXPLAINED, /* both, for training alone: comparing is learned sooner where each comparison is told */
+    NANO_FORMS
+} nano_form;
+
+typedef struct nano_case {
+    nano_form form;
+    nano_severity severity;
+    bool near; /* made to have a value within 2 % of a limit */
+    int32_t count;
+    nano_sensor sensors[NANO_SENSORS_MAX];
+    int64_t apart; /* the least of the sensors' distances, as in nano_distance */
+    int64_t edge;
+    size_t size;
+    char prompt[NANO_PROMPT_MAX]; /* what is given to the model; the label follows behind a space */
+} nano_case;
+
+typedef struct nano_mix {
+    int32_t least, most;         /* sensors */
+    int32_t near_percent;        /* cases within 2 % of a limit */
+    int32_t shares[NANO_FORMS];  /* weights of the forms */
+} nano_mix;
+
+/* Numbers for a case of this severity. The case is `near` only where that is possible: a lone sensor near its limit is not
+ * CRITICAL, and gets company where the mix allows it. */
+void nano_case_numbers(nano_random *random, const nano_mix *mix, nano_severity severity, nano_case *ret_case);
+/* Names, units and the prompt for the numbers that are there. False where the text became too long. */
+bool nano_case_text(nano_random *random, const nano_words *words, nano_case *c);
+/* Both, again until it fits; the severities take turns with `number`, so that they are balanced. */
+void nano_case_make(nano_random *random, const nano_words *words, const nano_mix *mix, uint64_t number,
+                    nano_case *ret_case);
+
+#endif
