@@ -207,12 +207,16 @@ json_t *nano_command_row(const nano_commands *commands, const nano_words *words,
 }
 
 /* The text of a slot with this name in some command; NULL where none was found soon. */
-static const nano_command *draw_value(const nano_commands *commands, nano_random *random, const char *name,
-                                      const nano_slot **ret_slot)
+static const nano_command *draw_value(const nano_commands *commands, nano_random *random, const nano_command *asker,
+                                      const char *name, const nano_slot **ret_slot)
 {
+    /* what is done to a coffee maker is not done to a vacuum cleaner */
+    const bool same_intent = strcmp(name, "device_type") == 0;
     for (int tries = 0; tries < 200; tries++) {
         const size_t at = commands->orders[nano_random_below(random, (int64_t)commands->order_count)];
         const nano_command *command = &commands->list[at];
+        if (same_intent && strcmp(command->intent, asker->intent) != 0)
+            continue;
         for (int32_t i = 0; i < command->slot_count; i++) {
             if (strcmp(command->slots[i].name, name) == 0) {
                 *ret_slot = &command->slots[i];
@@ -232,7 +236,7 @@ static filled with_other_values(const nano_commands *commands, nano_random *rand
         const nano_slot *slot = &command->slots[i];
         const nano_slot *other = slot;
         const nano_command *from = nano_random_chance(random, 60)
-                                       ? draw_value(commands, random, slot->name, &other)
+                                       ? draw_value(commands, random, command, slot->name, &other)
                                        : NULL;
         const char *value = from == NULL ? command->text : from->text;
         nano_text_add(&text, command->text + done, slot->start - done);
