@@ -4,7 +4,9 @@
  *   {"prompt": TEXT, "label": TEXT}            a choice; numbers and booleans are labels too, as they are written
  *   {"prompt": TEXT, "json": {…}}              an object or array, or a text that holds one
  *   {"messages": [{"role": …, "content": …}…]} a chat that ends with the assistant's answer
- * and in all of them "id" and "group", texts or whole numbers. Other members are not used, and listed.
+ * and in all of them "id" and "group", texts or whole numbers. A prompt may have "hints": [[AT, TEXT]…], what can be known as soon as
+ * its character AT (from 0, ascending) was read: training may ask for that token there, too, and learns sooner what the answer stands
+ * on. Other members are not used, and listed.
  * `prompt` is exactly what `smidge classify -p` is given; the label follows it as classify spells it.
  *
  * CSV recordings, where a template is given (data/template.h). */
@@ -23,8 +25,9 @@
 #define SMG_DATASET_LABELS_MAX 256               /* as classify takes them */
 #define SMG_DATASET_LABEL_BYTES_MAX 256
 #define SMG_DATASET_MESSAGES_MAX 256
-#define SMG_DATASET_SHOWN_MAX 10  /* bad rows that are told one by one */
-#define SMG_DATASET_UNUSED_MAX 16 /* names of members that are listed */
+#define SMG_DATASET_HINTS_MAX 1024 /* of a prompt */
+#define SMG_DATASET_SHOWN_MAX 10   /* bad rows that are told one by one */
+#define SMG_DATASET_UNUSED_MAX 16  /* names of members that are listed */
 
 typedef enum smg_example_kind { SMG_EXAMPLE_LABEL, SMG_EXAMPLE_JSON, SMG_EXAMPLE_TEXT } smg_example_kind;
 
@@ -34,6 +37,12 @@ typedef struct smg_message {
     const char *content;
 } smg_message;
 
+/* Once the token with byte `at` of the prompt was read, `text` can be known. */
+typedef struct smg_hint {
+    size_t at;
+    const char *text;
+} smg_hint;
+
 typedef struct smg_example {
     smg_example_kind kind;
     const char *prompt;          /* NULL where there are messages */
@@ -42,6 +51,8 @@ typedef struct smg_example {
     /* The label; the JSON in one line, without white space, escaped only where JSON demands it and its numbers as they
      * were written; the last message. */
     const char *answer;
+    const smg_hint *hints; /* of the prompt, ascending */
+    int32_t hint_count;
     int32_t label;    /* its place in the set's labels, or -1 */
     const char *file; /* as it was given */
     int64_t line;     /* from 1; of CSV, the last of its rows */

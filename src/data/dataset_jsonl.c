@@ -22,7 +22,7 @@ typedef struct row_reader {
     smg_example example;
 } row_reader;
 
-static const char *const known[] = {"prompt", "label", "json", "messages", "id", "group"};
+static const char *const known[] = {"prompt", "label", "json", "messages", "id", "group", "hints"};
 
 static bool is_known(const char *name)
 {
@@ -172,6 +172,61 @@ static smidge_status take_name(const row_reader *row, const char *name, const ch
     return smg_dataset_copy(row->build, digits, (size_t)size, ret_text);
 }
 
+/* ---- Hints ----------------------------------------------------------------------------------------------- */
+
+static smidge_status bad_hint(const row_reader *row, size_t number, const char *why)
+{
+    smg_json_place place = row->place, inner;
+    if (smg_json_find_member(row->text, row->place, "hints", &place) &&
+        smg_json_find_element(row->text, place, number, &inner))
+        place = inner;
+    return smg_dataset_bad(row->build, row->line, smg_dataset_column(row->text, place.begin), "hint %zu %s",
+                           number + 1, why);
+}
+
+/* From the first byte of a character to that of the one `count` further on; at most to the end. */
+static size_t characters_on(const char *text, size_t at, json_int_t count)
+{
+    for (; text[at] != '\0' && count > 0; count--) {
+        do
+            at++;
+        while (((unsigned char)text[at] & 0xC0U) == 0x80U);
+    }
+    return at;
+}
+
+static smidge_status take_hints(row_reader *row, const json_t *value)
+{
+    const size_t count = json_array_size(value);
+    if (!json_is_array(value) || count > SMG_DATASET_HINTS_MAX)
+        return smg_dataset_bad(row->build, row->line, column_of(row, "hints"),
+                               "\"hints\" is no array of at most %d (write [[CHARACTER, \"TOKEN\"], ...])",
+                               SMG_DATASET_HINTS_MAX);
+    smg_hint *hints = smg_text_pool_take(row->build->set->pool, count * sizeof *hints);
+    if (hints == NULL)
+        return smg_error_no_memory(row->build->error, row->build->path, count * sizeof *hints);
+    json_int_t last = -1;
+    size_t byte = 0;
+    for (size_t i = 0; i < count; i++) {
+        const json_t *pair = json_array_get(value, i), *at = json_array_get(pair, 0);
+        const json_t *text = json_array_get(pair, 1);
+        if (json_array_size(pair) != 2 || !json_is_integer(at) || !json_is_string(text))
+            return bad_hint(row, i, "is no pair of a character's number and a text ([12, \"high\"])");
+        if (json_integer_value(at) <= last)
+            return bad_hint(row, i, "is not behind the one before it (sort them)");
+        byte = characters_on(row->example.prompt, byte, json_integer_value(at) - (last < 0 ? 0 : last));
+        last = json_integer_value(at);
+        hints[i].at = byte;
+        if (row->example.prompt[byte] == '\0')
+            return bad_hint(row, i, "is behind the end of the prompt (characters count from 0)");
+        SMG_TRY(
+            smg_dataset_copy(row->build, json_string_value(text), json_string_length(text), &hints[i].text));
+    }
+    row->example.hints = hints;
+    row->example.hint_count = (int32_t)count;
+    return SMIDGE_OK;
+}
+
 /* ---- Chats ----------------------------------------------------------------------------------------------- */
 
 static smidge_status bad_message(const row_reader *row, size_t number, const char *name, const char *why)
@@ -270,7 +325,10 @@ static smidge_status take_example(row_reader *row)
 {
     const json_t *prompt = json_object_get(row->json, "prompt"), *label = json_object_get(row->json, "label");
     const json_t *json = json_object_get(row->json, "json"),
-                 *messages = json_object_get(row->json, "messages");
+                 *messages = json_object_get(row->json, "messages"),
+                 *hints = json_object_get(row->json, "hints");
+    if (messages != NULL && hints != NULL)
+        return clash(row, "messages", "hints");
     SMG_TRY(take_name(row, "id", &row->example.id));
     SMG_TRY(take_name(row, "group", &row->example.group));
     if (messages != NULL && (prompt != NULL || label != NULL || json != NULL))
@@ -282,6 +340,8 @@ static smidge_status take_example(row_reader *row)
     if (prompt == NULL)
         return missing(row, "prompt");
     SMG_TRY(take_text(row, "prompt", prompt, &row->example.prompt));
+    if (hints != NULL)
+        SMG_TRY(take_hints(row, hints));
     if (label == NULL && json == NULL)
         return missing(row, "label");
     return label != NULL ? take_label(row, label) : take_json(row, json);

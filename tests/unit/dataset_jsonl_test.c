@@ -294,6 +294,38 @@ static void bad_chats(void **state)
     expect("{\"messages\": [" USER ", ^5]}", "message 2 is no object");
 }
 
+/* At characters, not bytes. */
+static void hints(void **state)
+{
+    (void)state;
+    smg_dataset set;
+    read_good(
+        "{\"prompt\": \"\xC3\xA9 9.5 \xE2\x82\xAC\", \"label\": \"x\", \"hints\": [[0, \"a\"], [5, \"b\"], [6, \"\"]]}\n"
+        "{\"hints\": [], \"prompt\": \"p\", \"json\": {}}\n",
+        &set);
+    assert_int_equal(set.examples[0].hint_count, 3);
+    assert_int_equal(set.examples[0].hints[0].at, 0);
+    assert_string_equal(set.examples[0].hints[0].text, "a");
+    assert_int_equal(set.examples[0].hints[1].at, 6);
+    assert_string_equal(set.examples[0].hints[1].text, "b");
+    assert_int_equal(set.examples[0].hints[2].at, 7);
+    assert_string_equal(set.examples[0].hints[2].text, "");
+    assert_int_equal(set.examples[1].hint_count, 0);
+    smg_dataset_done(&set);
+    expect("{\"prompt\": \"abc\", \"label\": 1, \"hints\": ^{}}", "\"hints\" is no array");
+    expect("{\"prompt\": \"abc\", \"label\": 1, \"hints\": [^1]}", "hint 1 is no pair");
+    expect("{\"prompt\": \"abc\", \"label\": 1, \"hints\": [[1, \"x\"], ^[\"2\", \"y\"]]}",
+           "hint 2 is no pair");
+    expect("{\"prompt\": \"abc\", \"label\": 1, \"hints\": [[1, \"x\"], ^[1, \"y\"]]}",
+           "hint 2 is not behind");
+    expect("{\"prompt\": \"abc\", \"label\": 1, \"hints\": [^[-1, \"y\"]]}", "hint 1 is not behind");
+    expect("{\"prompt\": \"abc\", \"label\": 1, \"hints\": [[2, \"x\"], ^[3, \"y\"]]}",
+           "hint 2 is behind the end");
+    expect("{\"prompt\": \"abc\", \"label\": 1, \"hints\": [^[9223372036854775807, \"y\"]]}",
+           "hint 1 is behind");
+    expect("{\"messages\": [], \"hints\": ^[]}", "both \"messages\" and \"hints\"");
+}
+
 /* All bad rows are told of, up to ten, and a file with any gives nothing. */
 static void several_bad_rows(void **state)
 {
@@ -389,11 +421,17 @@ static int remove_file(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(labels),        cmocka_unit_test(answers),
-        cmocka_unit_test(ends_of_lines), cmocka_unit_test(many_rows_and_files),
-        cmocka_unit_test(not_json),      cmocka_unit_test(not_an_example),
-        cmocka_unit_test(bad_chats),     cmocka_unit_test(several_bad_rows),
-        cmocka_unit_test(limits),        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(labels),
+        cmocka_unit_test(answers),
+        cmocka_unit_test(ends_of_lines),
+        cmocka_unit_test(many_rows_and_files),
+        cmocka_unit_test(not_json),
+        cmocka_unit_test(not_an_example),
+        cmocka_unit_test(bad_chats),
+        cmocka_unit_test(hints),
+        cmocka_unit_test(several_bad_rows),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(every_allocation_may_fail),
         cmocka_unit_test(near_names),
     };
     const int file = mkstemp(path);
