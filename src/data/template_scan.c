@@ -24,8 +24,10 @@ static smidge_status fault(const smg_template_scan *scan, int32_t line, int32_t 
     const size_t length = strlen(path), most = sizeof where - 32;
     snprintf(where, sizeof where, "%s:%" PRId32 ":%" PRId32, length > most ? path + (length - most) : path,
              line, column);
-    vsnprintf(message, sizeof message, format, arguments);
-    return smg_error_set(scan->error, SMIDGE_E_FORMAT, where, "%s", message);
+    const int size = vsnprintf(message, sizeof message, format, arguments);
+    const bool advised = size > 0 && (size_t)size < sizeof message && message[size - 1] == ')';
+    return smg_error_set(scan->error, SMIDGE_E_FORMAT, where, "%s%s", message,
+                         advised ? "" : " (docs/data.md describes templates)");
 }
 
 smidge_status smg_scan_fault_at(const smg_template_scan *scan, int32_t line, int32_t column,
