@@ -27,6 +27,8 @@ int model_check(const cli_command *command, const model_flags *flags)
         return cli_misuse(command, "-m", "is missing: which model?");
     if (kv_type(flags->kv) < 0)
         return cli_misuse(command, flags->kv, "is not f16, f32 or q8_0");
+    if (flags->lora_scale != 0.0F && flags->lora == NULL)
+        return cli_misuse(command, "--lora-scale", "says how much of an adapter: which (--lora FILE)?");
     return -1;
 }
 
@@ -40,6 +42,8 @@ smidge_status model_open(const model_flags *flags, int64_t deadline_ns, smidge_m
     options.memory_limit = flags->memory_limit;
     options.deadline_ns = deadline_ns;
     options.cpu = flags->cpu;
+    options.lora_path = flags->lora;
+    options.lora_scale = flags->lora_scale;
     return smidge_model_open(flags->path, &options, ret_model, error);
 }
 

@@ -81,12 +81,14 @@ typedef struct smidge_model_options {
         memory_limit; /* bytes that the model, all its sessions and the program may take; 0: no limit of its own */
     int64_t deadline_ns; /* for opening; 0: none */
     const char *cpu; /* kernel path: "auto" (also NULL), "ref", "avx2", "neon" …; for tests and reports */
+    const char *lora_path; /* a LoRA adapter, a GGUF file, to apply while the model runs; NULL: none */
+    float lora_scale;      /* how much of it; 0: 1 */
 } smidge_model_options;
 
 /* Sets size and the defaults. */
 SMIDGE_API void smidge_model_options_init(smidge_model_options *options);
 
-/* Opens a GGUF file: maps it, checks it, builds its vocabulary and starts its threads. The file must stay
+/* Opens a GGUF file: maps it, checks it, builds its vocabulary and starts its threads. The file, and that of an adapter, must stay
  * unchanged while the model is open. `options` may be NULL. The caller releases the model with
  * smidge_model_close, after all its sessions and prefixes.
  * Errors: IO, FORMAT, UNSUPPORTED, NO_FIT (with the numbers and what would fit), NOMEM, INVALID, DEADLINE. */
@@ -111,7 +113,7 @@ typedef struct smidge_model_info {
 /* `ret_info->size` must be set. */
 SMIDGE_API void smidge_model_describe(const smidge_model *model, smidge_model_info *ret_info);
 
-/* 16 hexadecimal digits that tell models apart, and a zero. The first call for a model reads a part of every
+/* 16 hexadecimal digits that tell models apart, with their adapters and how much of these is applied, and a zero. The first call for a model reads a part of every
  * tensor. */
 SMIDGE_API void smidge_model_id(smidge_model *model, char ret_id[17]);
 

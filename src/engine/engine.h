@@ -10,6 +10,7 @@
 #include "constrain/labels.h"
 #include "constrain/token_filter.h"
 #include "fit/memory.h"
+#include "model/adapter.h"
 #include "model/forward.h"
 #include "token/tokenizer.h"
 
@@ -24,6 +25,8 @@ struct smidge_model {
     smg_gguf gguf;
     smg_tokenizer *tokenizer;
     smg_model model;
+    smg_gguf adapter_file;
+    smg_adapter adapter; /* empty where the model has none */
     smg_pool *pool;
     int threads; /* of the pool */
     uint64_t memory_limit;
@@ -89,6 +92,12 @@ smidge_status smg_engine_bad_logits(const smidge_model *model, smidge_error *err
 
 /* Completes a number of threads; 0 is the default. SMIDGE_E_INVALID. */
 smidge_status smg_engine_threads(int32_t wanted, int *ret_threads, smidge_error *error) SMG_MUST_CHECK;
+
+/* Puts the adapter at `path`, which may be NULL, onto a model whose file is open and whose weights are loaded; and gives back what that
+ * took, also of a failure. A scale of 0 is 1. Errors: those of smg_gguf_open, smg_adapter_read and smg_adapter_attach. */
+smidge_status smg_engine_adapt(smidge_model *model, const char *path, float scale, smidge_error *error)
+    SMG_MUST_CHECK;
+void smg_engine_unadapt(smidge_model *model);
 
 #define SMG_ADVICE_SMALLER "take a smaller model or type"
 

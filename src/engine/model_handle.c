@@ -20,7 +20,7 @@ void smidge_model_options_init(smidge_model_options *options)
 void smg_engine_need(const smidge_model *model, uint64_t kv, uint64_t bytes, smg_memory_need *ret_need)
 {
     *ret_need = (smg_memory_need){
-        .weights = model->gguf.file.size,
+        .weights = model->gguf.file.size + smg_adapter_bytes(&model->adapter),
         .vocabulary = model->vocabulary_bytes,
         .kv = kv,
         .scratch = bytes - kv,
@@ -93,6 +93,22 @@ smidge_status smg_engine_threads(int32_t wanted, int *ret_threads, smidge_error 
     return SMIDGE_OK;
 }
 
+smidge_status smg_engine_adapt(smidge_model *model, const char *path, float scale, smidge_error *error)
+{
+    if (path == NULL)
+        return SMIDGE_OK;
+    SMG_TRY(smg_gguf_open(path, &model->adapter_file, error));
+    SMG_TRY(smg_adapter_read(&model->adapter_file, &model->gguf, scale == 0.0F ? 1.0F : scale,
+                             &model->adapter, error));
+    return smg_adapter_attach(&model->adapter, &model->model, error);
+}
+
+void smg_engine_unadapt(smidge_model *model)
+{
+    smg_adapter_done(&model->adapter);
+    smg_gguf_close(&model->adapter_file);
+}
+
 static smidge_status open_parts(smidge_model *model, const char *path, const smidge_model_options *options,
                                 smidge_error *error)
 {
@@ -103,6 +119,7 @@ static smidge_status open_parts(smidge_model *model, const char *path, const smi
     SMG_TRY(smg_stop_report(&stop, path, error));
     SMG_TRY(smg_gguf_open(path, &model->gguf, error));
     SMG_TRY(smg_model_load(&model->gguf, cpu_mask, &model->model, error));
+    SMG_TRY(smg_engine_adapt(model, options->lora_path, options->lora_scale, error));
     model->vocabulary_bytes = smg_tokenizer_memory(&model->gguf);
     SMG_TRY(check_memory(model, 0, 0, 0, SMG_ADVICE_SMALLER, error));
     SMG_TRY(smg_stop_report(&stop, path, error));
@@ -141,6 +158,7 @@ void smidge_model_close(smidge_model *model)
     smg_token_filter_free(model->filter);
     smg_tokenizer_free(model->tokenizer);
     smg_model_done(&model->model);
+    smg_engine_unadapt(model);
     smg_gguf_close(&model->gguf);
     pthread_mutex_destroy(&model->lock);
     smg_free(model);
@@ -152,7 +170,7 @@ void smidge_model_id(smidge_model *model, char ret_id[17])
 {
     pthread_mutex_lock(&model->lock);
     if (model->id == 0)
-        model->id = smg_model_id(&model->gguf);
+        model->id = smg_adapter_id(&model->adapter, smg_model_id(&model->gguf));
     snprintf(ret_id, 17, "%016" PRIx64, model->id);
     pthread_mutex_unlock(&model->lock);
 }

@@ -66,6 +66,9 @@ smg_scratch *smg_scratch_take(smg_arena *arena, const smg_model *model, int32_t 
     scratch.live = smg_arena_take(arena, (size_t)rows * sizeof *scratch.live);
     scratch.asking = smg_arena_take(arena, (size_t)rows * sizeof *scratch.asking);
     scratch.batch = take_inputs(arena, model, rows);
+    const int32_t ranks = model->weights.lora_ranks;
+    if (ranks > 0)
+        scratch.lora = take_floats(arena, (int64_t)rows * ranks);
     for (int i = 0; i < threads; i++) {
         smg_worker_scratch *worker = &scratch.workers[i];
         if (scratch.scores != NULL)
@@ -75,6 +78,8 @@ smg_scratch *smg_scratch_take(smg_arena *arena, const smg_model *model, int32_t 
         worker->tile = take_floats(arena, (int64_t)rows * SMG_TILE_ROWS);
         worker->norm = take_floats(arena, shape->width);
         worker->single = take_inputs(arena, model, 1);
+        if (ranks > 0)
+            worker->lora = take_floats(arena, ranks);
     }
     if (taken != NULL)
         *taken = scratch;

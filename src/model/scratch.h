@@ -21,6 +21,7 @@ typedef struct smg_worker_scratch {
     float *tile;       /* [rows][SMG_TILE_ROWS] of a product */
     float *norm;       /* [width] of a single token … */
     smg_inputs single; /* … and its forms: one row each */
+    float *lora;       /* [lora_ranks], likewise */
 } smg_worker_scratch;
 
 struct smg_scratch {
@@ -36,11 +37,12 @@ struct smg_scratch {
     float *projection;    /* [rows][width], a block's result before its post norm; NULL: the model has none */
     float *angles;        /* [rows][rope_size]: cosine and sine of each pair */
     float *window_angles; /* likewise for layers with a window; the same where they do not differ */
-    const float *frequencies;     /* of layers without a window, by the length of the context */
-    int32_t *wanted;              /* [rows] which rows' logits are asked for */
-    int32_t *live;                /* [rows] which rows go on behind the last layer's keys and values … */
-    smg_row *asking;              /* [rows] … and those rows */
-    smg_inputs batch;             /* [rows] each */
+    const float *frequencies; /* of layers without a window, by the length of the context */
+    int32_t *wanted;          /* [rows] which rows' logits are asked for */
+    int32_t *live;            /* [rows] which rows go on behind the last layer's keys and values … */
+    smg_row *asking;          /* [rows] … and those rows */
+    smg_inputs batch;         /* [rows] each */
+    float *lora;              /* [rows][lora_ranks]: what an adapter's A makes of the inputs; NULL: none */
     const smg_observer *observer; /* NULL: nobody looks */
     smg_worker_scratch workers[SMG_THREADS_MAX];
 };

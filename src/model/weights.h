@@ -5,6 +5,20 @@
 #include "kernels/kernels.h"
 #include "model/shape.h"
 
+/* What an adapter adds to the products of a matrix: scale * B (A x). */
+typedef struct smg_lora {
+    const uint8_t *a; /* [rank][columns] */
+    smg_type a_type;  /* one whose products take floats */
+    size_t a_stride;  /* bytes of a row */
+    const uint8_t *b; /* [rank][rows]: B's columns, one after the other */
+    smg_kv b_kind;    /* F16 or F32 */
+    size_t b_stride;  /* bytes of a column */
+    int32_t rank;
+    float scale;
+    int32_t place; /* where A x stands in a row of those of all matrices with this input … */
+    bool again;    /* … and whether the matrix before has the same, both being parts of one */
+} smg_lora;
+
 /* A matrix of `rows` rows of `columns` elements, multiplied with vectors of `columns`. */
 typedef struct smg_matrix {
     const uint8_t *data; /* NULL: the model has none */
@@ -12,7 +26,8 @@ typedef struct smg_matrix {
     smg_act act; /* the form of activations it wants */
     int32_t rows;
     int32_t columns;
-    size_t stride; /* bytes of a row */
+    size_t stride;        /* bytes of a row */
+    const smg_lora *lora; /* NULL: none */
 } smg_matrix;
 
 typedef struct smg_layer {
@@ -36,6 +51,7 @@ typedef struct smg_weights {
     uint32_t acts;       /* bit 1 << smg_act for every form that some product wants */
     uint64_t bytes;      /* of all tensors */
     uint64_t parameters; /* of all tensors */
+    int32_t lora_ranks;  /* of all matrices with one input together, at most; 0: there is no adapter */
 } smg_weights;
 
 /* SMIDGE_E_FORMAT (a tensor is missing or has another shape), SMIDGE_E_NOMEM. */
