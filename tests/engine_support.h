@@ -35,17 +35,25 @@ static inline int engine_cpu_names(const char *ret_names[ENGINE_STEPS])
     return count;
 }
 
-/* cpu NULL: the best path. */
-static inline smidge_model *engine_open(const char *path, const char *cpu, int32_t threads)
+/* lora NULL: no adapter. cpu NULL: the best path. */
+static inline smidge_model *engine_open_adapted(const char *path, const char *lora, const char *cpu,
+                                                int32_t threads)
 {
     smidge_model_options options;
     smidge_model_options_init(&options);
     options.cpu = cpu;
     options.threads = threads;
+    options.lora_path = lora;
     smidge_error error;
     smidge_model *model = NULL;
     engine_ok(smidge_model_open(path, &options, &model, &error), &error);
     return model;
+}
+
+/* cpu NULL: the best path. */
+static inline smidge_model *engine_open(const char *path, const char *cpu, int32_t threads)
+{
+    return engine_open_adapted(path, NULL, cpu, threads);
 }
 
 /* context and batch 0: the defaults. */

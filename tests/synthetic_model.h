@@ -193,6 +193,22 @@ static inline void synthetic_begin(gguf_builder *b, const synthetic_shape *shape
     synthetic_keys(b, shape);
 }
 
+/* Ends the builder. */
+static inline synthetic_file synthetic_store(gguf_builder *b, const char *name)
+{
+    gguf_finish(b);
+    synthetic_file file = {.fd = memfd_create(name, MFD_CLOEXEC)};
+    assert_true(file.fd >= 0);
+    for (size_t done = 0; done < b->size;) {
+        ssize_t written = write(file.fd, b->bytes + done, b->size - done);
+        assert_true(written > 0);
+        done += (size_t)written;
+    }
+    snprintf(file.path, sizeof file.path, "/proc/self/fd/%d", file.fd);
+    gguf_free(b);
+    return file;
+}
+
 static inline synthetic_file synthetic_make(const synthetic_shape *shape)
 {
     tiny_tokens *tokens = malloc(sizeof *tokens);
@@ -205,18 +221,46 @@ static inline synthetic_file synthetic_make(const synthetic_shape *shape)
     synthetic_norm(&b, "output_norm.weight", shape->width, &state);
     for (int32_t i = 0; i < shape->layers; i++)
         synthetic_layer(&b, shape, i, &state);
-    gguf_finish(&b);
-    synthetic_file file = {.fd = memfd_create("synthetic.gguf", MFD_CLOEXEC)};
-    assert_true(file.fd >= 0);
-    for (size_t done = 0; done < b.size;) {
-        ssize_t written = write(file.fd, b.bytes + done, b.size - done);
-        assert_true(written > 0);
-        done += (size_t)written;
-    }
-    snprintf(file.path, sizeof file.path, "/proc/self/fd/%d", file.fd);
-    gguf_free(&b);
+    synthetic_file file = synthetic_store(&b, "synthetic.gguf");
     free(tokens);
     return file;
+}
+
+/* A LoRA adapter of `rank` for all matrices in the layers of such a model; alpha is twice the rank. */
+static inline synthetic_file synthetic_adapter(const synthetic_shape *shape, smg_type type, int32_t rank,
+                                               uint64_t seed)
+{
+    const int32_t queries = shape->heads * shape->head_size, keys = shape->kv_heads * shape->head_size;
+    const struct {
+        const char *name;
+        int32_t columns;
+        int32_t rows;
+    } matrices[] = {
+        {"attn_q", shape->width, queries},
+        {"attn_k", shape->width, keys},
+        {"attn_v", shape->width, keys},
+        {"attn_output", queries, shape->width},
+        {"ffn_gate", shape->width, shape->feed_forward},
+        {"ffn_up", shape->width, shape->feed_forward},
+        {"ffn_down", shape->feed_forward, shape->width},
+    };
+    const synthetic_shape halves = {.type = type};
+    gguf_builder b;
+    char name[64];
+    gguf_begin(&b, 3);
+    gguf_add_str(&b, "general.architecture", "llama");
+    gguf_add_str(&b, "general.type", "adapter");
+    gguf_add_str(&b, "adapter.type", "lora");
+    gguf_add_f32(&b, "adapter.lora.alpha", 2.0F * (float)rank);
+    for (int32_t layer = 0; layer < shape->layers; layer++) {
+        for (size_t i = 0; i < sizeof matrices / sizeof *matrices; i++) {
+            snprintf(name, sizeof name, "blk.%d.%s.weight.lora_a", layer, matrices[i].name);
+            synthetic_matrix(&b, name, &halves, matrices[i].columns, rank, 1, &seed);
+            snprintf(name, sizeof name, "blk.%d.%s.weight.lora_b", layer, matrices[i].name);
+            synthetic_matrix(&b, name, &halves, rank, matrices[i].rows, 0.2, &seed);
+        }
+    }
+    return synthetic_store(&b, "adapter.gguf");
 }
 
 /* The usual small one: 2 layers of width 64, all in F32. */

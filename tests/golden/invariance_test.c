@@ -13,6 +13,7 @@
 typedef struct subject {
     const char *name;
     const char *path;
+    const char *lora; /* NULL: no adapter */
     int32_t positions;
     int32_t prefix_context; /* of the sessions that compute prefixes; 0: more than the others have */
     char text[LONGEST];
@@ -191,7 +192,7 @@ static void check_setting(const subject *of, const char *cpu, int32_t kv, bool q
 {
     float *expected = NULL;
     for (int32_t threads = 1; threads <= 3; threads += quick ? 2 : 1) {
-        smidge_model *model = engine_open(of->path, cpu, threads);
+        smidge_model *model = engine_open_adapted(of->path, of->lora, cpu, threads);
         if (expected == NULL)
             expected = compute_expected(of, model, kv);
         const setting at = {.of = of, .cpu = cpu, .kv = kv, .expected = expected};
@@ -211,10 +212,10 @@ static void check_setting(const subject *of, const char *cpu, int32_t kv, bool q
 static void check_corner(const subject *of, const char *cpu, int32_t kv, int step, int turn)
 {
     int32_t threads = 1 + (turn + step + kv) % 3;
-    smidge_model *model = engine_open(of->path, cpu, 1);
+    smidge_model *model = engine_open_adapted(of->path, of->lora, cpu, 1);
     float *expected = compute_expected(of, model, kv);
     smidge_model_close(model);
-    model = engine_open(of->path, cpu, threads);
+    model = engine_open_adapted(of->path, of->lora, cpu, threads);
     const setting at = {.of = of, .cpu = cpu, .kv = kv, .expected = expected};
     check_chunks(&at, model, POSITIONS);
     check_chunks(&at, model, chunks[(turn + step + 2 * kv) % 3]);
@@ -276,6 +277,52 @@ static void every_family(void **state)
             family->positions = POSITIONS;
         check_subject(family, false, i + 1);
     }
+}
+
+/* Adapters in F32, F16 and BF16, on fused matrices, before post norms, on an output matrix of its own. */
+static void adapters(void **state)
+{
+    (void)state;
+    subject families[] = {{.name = "llama-plain"},
+                          {.name = "llama-window"},
+                          {.name = "phi3-partial"},
+                          {.name = "gemma2"},
+                          {.name = "gemma3"}};
+    for (int i = 0; i < (int)(sizeof families / sizeof *families); i++) {
+        subject *family = &families[i];
+        char path[64], lora[64];
+        snprintf(path, sizeof path, "tests/golden/%s.gguf", family->name);
+        snprintf(lora, sizeof lora, "tests/golden/%s.lora.gguf", family->name);
+        family->path = smg_test_source(path);
+        family->lora = smg_test_source(lora);
+        family->positions = POSITIONS;
+        check_subject(family, false, i + 2);
+    }
+}
+
+/* Of a rank at which workers share A for a single token in some products and have it each for themselves in others; on weights that want
+ * their activations in 8 bits. */
+static void large_adapters(void **state)
+{
+    (void)state;
+    static const smg_type types[] = {SMG_TYPE_F16, SMG_TYPE_Q8_0};
+    const synthetic_shape shape = {.type = SMG_TYPE_Q4_0,
+                                   .layers = 2,
+                                   .width = 256,
+                                   .heads = 4,
+                                   .kv_heads = 2,
+                                   .head_size = 64,
+                                   .feed_forward = 160,
+                                   .context = 256,
+                                   .seed = 21};
+    synthetic_file file = synthetic_make(&shape);
+    for (int i = 0; i < 2; i++) {
+        synthetic_file lora = synthetic_adapter(&shape, types[i], 64, 22);
+        subject random = {.name = "rank 64", .path = file.path, .lora = lora.path, .positions = 70};
+        check_subject(&random, i == 0, i);
+        synthetic_free(&lora);
+    }
+    synthetic_free(&file);
 }
 
 /* The size of a context changes nothing, but for longrope at its threshold, where it changes every position but the
@@ -395,9 +442,10 @@ static void long_contexts(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_family),  cmocka_unit_test(contexts_change_nothing_but_at_a_threshold),
-        cmocka_unit_test(stories),       cmocka_unit_test(every_weight_type),
-        cmocka_unit_test(long_contexts),
+        cmocka_unit_test(every_family),   cmocka_unit_test(contexts_change_nothing_but_at_a_threshold),
+        cmocka_unit_test(stories),        cmocka_unit_test(every_weight_type),
+        cmocka_unit_test(long_contexts),  cmocka_unit_test(adapters),
+        cmocka_unit_test(large_adapters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
