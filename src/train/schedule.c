@@ -1,0 +1,14 @@
+#include "train/schedule.h"
+
+#include <math.h>
+
+double smg_schedule_at(const smg_schedule *schedule, int64_t step)
+{
+    /* Step 0 already moves: a step of size zero would be wasted. */
+    if (step < schedule->warmup)
+        return (double)(step + 1) / (double)(schedule->warmup + 1);
+    if (step >= schedule->steps)
+        return schedule->floor;
+    const double way = (double)(step - schedule->warmup) / (double)(schedule->steps - schedule->warmup);
+    return schedule->floor + (1.0 - schedule->floor) * 0.5 * (1.0 + cos(M_PI * way));
+}
