@@ -8,7 +8,6 @@ static int run(int argc, char **argv, int64_t started)
     training_flags_init(&options);
     const cli_flag flags[] = {
         {"-m,--model", CLI_TEXT, &options.options.model, "FILE", "the model, a GGUF file of any type"},
-        TRAINING_FLAGS(options),
         {"--lora-rank", CLI_INT, &options.options.rank, "R", "of the adapters (default 8)"},
         {"--lora-alpha", CLI_FLOAT, &options.options.alpha, "A", "they count alpha / rank (default 16)"},
         {"--lora-targets", CLI_TEXT, &options.targets, "LIST",
@@ -22,10 +21,9 @@ static int run(int argc, char **argv, int64_t started)
         {"--lr,--learning-rate", CLI_DOUBLE, &options.options.rate, "R", "at its peak (default 2e-4)"},
         {"--valid-share", CLI_DOUBLE, &options.options.valid_share, "P",
          "share of the examples kept to validate on (default 0.05; 0: none)"},
-        CHAT_FLAGS(options.chat),
     };
-    size_t count;
-    int status = cli_parse(&cli_finetune, flags, sizeof flags / sizeof *flags, argc, argv, NULL, 0, &count);
+    int status =
+        training_flags_parse(&cli_finetune, &options, flags, sizeof flags / sizeof *flags, argc, argv);
     if (status >= 0)
         return status;
     if (options.options.model == NULL)

@@ -71,7 +71,6 @@ static int run(int argc, char **argv, int64_t started)
         {"--vocab", CLI_TEXT, &options.options.vocabulary, "FILE.gguf", "whose tokenizer it gets"},
         {"-m,--model", CLI_TEXT, &options.options.model, "FILE",
          "go on with this model, instead of --shape and --vocab"},
-        TRAINING_FLAGS(options),
         {"--stage", CLI_LIST, &stages, "DATA:STEPS",
          "a curriculum instead of -d: each stage has its files (A.jsonl,B.jsonl) and steps; repeatable"},
         {"--epochs", CLI_DOUBLE, &options.options.epochs, "N",
@@ -86,10 +85,8 @@ static int run(int argc, char **argv, int64_t started)
          "share of the first examples kept to validate on (default 0)"},
         {"--type", CLI_TEXT, &options.options.type, "TYPE",
          "of the model that is written, as quantize has them (default f32)"},
-        CHAT_FLAGS(options.chat),
     };
-    size_t count;
-    int status = cli_parse(&cli_train, flags, sizeof flags / sizeof *flags, argc, argv, NULL, 0, &count);
+    int status = training_flags_parse(&cli_train, &options, flags, sizeof flags / sizeof *flags, argc, argv);
     if (status < 0)
         status = read_stages(&stages, &texts, &options.options);
     if (status >= 0)

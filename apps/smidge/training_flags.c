@@ -15,7 +15,7 @@ void training_flags_init(training_flags *flags)
 
 /* ---- Targets --------------------------------------------------------------------------------------------- */
 
-int training_targets(const cli_command *command, const char *text, uint32_t *ret_targets)
+static int read_targets(const cli_command *command, const char *text, uint32_t *ret_targets)
 {
     static const struct {
         const char *name;
@@ -60,6 +60,59 @@ int training_targets(const cli_command *command, const char *text, uint32_t *ret
     return -1;
 }
 
+/* ---- Reading ---------------------------------------------------------------------------------------------- */
+
+int training_flags_parse(const cli_command *command, training_flags *flags, const cli_flag *own,
+                         size_t own_count, int argc, char **argv)
+{
+    const cli_flag common[] = {
+        {"-d,--data", CLI_LIST, &flags->data, "FILE",
+         "examples to learn from, JSON Lines; repeatable (-: standard input)"},
+        {"-o,--output", CLI_TEXT, &flags->options.output, "OUT.gguf", "what to write"},
+        {"--valid", CLI_TEXT, &flags->options.valid, "FILE", "examples to validate on"},
+        {"--valid-every", CLI_INT, &flags->valid_every, "N",
+         "validate every N steps (default: 20 times in all)"},
+        {"--patience", CLI_INT, &flags->patience, "N",
+         "stop after N validations without a better one; 0: never (default 6)"},
+        {"--batch-tokens", CLI_INT, &flags->batch_tokens, "N", "tokens of a step, instead of --batch-size"},
+        {"--sequence", CLI_INT, &flags->options.sequence, "N",
+         "most tokens of an example (default: as the data need, within the model's context)"},
+        {"--skip-long", CLI_FLAG, &flags->options.skip_long, NULL,
+         "leave out examples that are longer, and say how many"},
+        {"--loss", CLI_TEXT, &flags->loss, "answer|all",
+         "what is learned (default answer: the prompt is not)"},
+        {"--warmup", CLI_DOUBLE, &flags->options.warmup, "P",
+         "share of the steps in which the learning rate rises (default 0.05)"},
+        {"--lr-floor", CLI_DOUBLE, &flags->options.floor, "P",
+         "what of it is left in the end, behind a cosine (default 0.1)"},
+        {"--weight-decay", CLI_DOUBLE, &flags->options.decay, "D", "of matrices, decoupled (default 0)"},
+        {"--beta2", CLI_DOUBLE, &flags->options.beta2, "B", "of AdamW (default 0.999)"},
+        {"--clip", CLI_DOUBLE, &flags->options.clip, "N", "longest gradient, 0: any (default 1)"},
+        {"-s,--seed", CLI_SEED, &flags->options.seed, "S",
+         "of adapters, order and split (default 1); the same one gives the same result"},
+        {"--bf16", CLI_FLAG, &flags->options.bf16, NULL,
+         "products in bfloat16 where this processor has them: faster, and rounder"},
+        {"-t,--threads", CLI_INT, &flags->options.threads, "N", "threads (default: physical cores)"},
+        {"--mem", CLI_BYTES, &flags->options.memory, "SIZE",
+         "take no more than this in all, e.g. 2G, and compute more instead"},
+        {"--force", CLI_FLAG, &flags->options.force, NULL, "use more than 70 % of RAM, if it is there"},
+        {"--checkpoint-every", CLI_DOUBLE, &flags->options.checkpoint_every, "S",
+         "seconds between checkpoints, OUT.gguf.checkpoint (default 60)"},
+        {"--restart", CLI_FLAG, &flags->options.restart, NULL, "begin anew, whatever checkpoint is there"},
+        {"--log", CLI_TEXT, &flags->options.log, "FILE.csv", "a line a step, written with each checkpoint"},
+        {"--cpu", CLI_TEXT, &flags->options.cpu, "PATH",
+         "kernels to use (default auto; smidge inspect --cpu lists them)"},
+        {"-q,--quiet", CLI_FLAG, &flags->quiet, NULL, "say nothing but errors"},
+        CHAT_FLAGS(flags->chat),
+    };
+    cli_flag all[64];
+    const size_t common_count = sizeof common / sizeof *common;
+    size_t count;
+    memcpy(all, own, own_count * sizeof *own);
+    memcpy(all + own_count, common, sizeof common);
+    return cli_parse(command, all, own_count + common_count, argc, argv, NULL, 0, &count);
+}
+
 /* ---- Checking -------------------------------------------------------------------------------------------- */
 
 static int check_words(const cli_command *command, training_flags *flags)
@@ -74,7 +127,7 @@ static int check_words(const cli_command *command, training_flags *flags)
         if (!flags->options.muon && strcmp(flags->optimizer, "adamw") != 0)
             return cli_misuse(command, flags->optimizer, "is not adamw or muon (--optimizer)");
     }
-    return flags->targets != NULL ? training_targets(command, flags->targets, &flags->options.targets) : -1;
+    return flags->targets != NULL ? read_targets(command, flags->targets, &flags->options.targets) : -1;
 }
 
 static int check_batch(const cli_command *command, training_flags *flags)

@@ -54,7 +54,6 @@ typedef struct smg_training_options {
     size_t stage_count;
     const char *valid;         /* file of examples; NULL: `valid_share` of the first stage's */
     double valid_share;        /* 0: none */
-    const char *template_path; /* examples are CSV, and this makes texts of them; NULL: JSON Lines */
     bool chat, no_thinking;
     const char *system, *template_name, *template_file;
     bool loss_all, skip_long;

@@ -84,9 +84,7 @@ static smg_encoding encoding_of(const smg_training_options *options, const smidg
 static smidge_status read_set(const smg_training_options *options, const char *const *paths, size_t count,
                               smg_dataset *ret_set, smidge_error *error)
 {
-    const smg_dataset_options how = {.template_path = options->template_path,
-                                     .problem = options->problem,
-                                     .context = options->context};
+    const smg_dataset_options how = {.problem = options->problem, .context = options->context};
     return smg_dataset_read(paths, count, &how, ret_set, error);
 }
 
