@@ -1,9 +1,12 @@
 #include "train/checkpoint.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -84,6 +87,37 @@ smidge_status smg_checkpoint_write(const char *path, const smg_checkpoint *check
     SMG_TRY(smg_file_create(path, &writer.file, error));
     SMG_TRY(put_all(&writer, checkpoint));
     return smg_file_commit(&writer.file, error);
+}
+
+/* ---- What was left ---------------------------------------------------------------------------------------- */
+
+/* PATH.PID.part, as base/file.h names what is not whole yet, of a process that is no more. */
+static bool is_left(const char *name, const char *base, size_t size)
+{
+    char *end = NULL;
+    if (strncmp(name, base, size) != 0 || name[size] != '.')
+        return false;
+    const long process = strtol(name + size + 1, &end, 10);
+    return process > 0 && strcmp(end, ".part") == 0 && kill((pid_t)process, 0) != 0 && errno == ESRCH;
+}
+
+void smg_checkpoint_sweep(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    const char *base = slash != NULL ? slash + 1 : path;
+    char folder[PATH_MAX], left[PATH_MAX];
+    snprintf(folder, sizeof folder, "%.*s", (int)(base - path), path);
+    DIR *entries = opendir(folder[0] != '\0' ? folder : ".");
+    if (entries == NULL)
+        return;
+    for (const struct dirent *entry; (entry = readdir(entries)) != NULL;) {
+        if (!is_left(entry->d_name, base, strlen(base)))
+            continue;
+        const int length = snprintf(left, sizeof left, "%s%s", folder, entry->d_name);
+        if (length > 0 && (size_t)length < sizeof left)
+            unlink(left);
+    }
+    closedir(entries);
 }
 
 /* ---- Reading --------------------------------------------------------------------------------------------- */

@@ -61,6 +61,9 @@ typedef struct smg_checkpoint {
     size_t array_count;
 } smg_checkpoint;
 
+/* Removes what killed processes left beside `path`: parts of files that they were writing there. */
+void smg_checkpoint_sweep(const char *path);
+
 /* Whole or not at all, and on the disk. SMIDGE_E_IO. */
 smidge_status smg_checkpoint_write(const char *path, const smg_checkpoint *checkpoint, smidge_error *error)
     SMG_MUST_CHECK;

@@ -155,6 +155,14 @@ static void read_row(const void *context, int64_t row, float *ret_row)
     memcpy(ret_row, one->value + (size_t)row * (size_t)one->columns, (size_t)one->columns * sizeof(float));
 }
 
+/* Weights stay in memory: nothing is to be given back. */
+static void forget_rows(void *context, int64_t first, int64_t count)
+{
+    (void)context;
+    (void)first;
+    (void)count;
+}
+
 static smidge_status put_tensor(output *out, const smg_mix *mix, const smg_gguf_tensor *tensor)
 {
     const smg_parameter *one = find_parameter(out, tensor->name);
@@ -167,6 +175,7 @@ static smidge_status put_tensor(output *out, const smg_mix *mix, const smg_gguf_
                                   .columns = one->columns,
                                   .rows = one->rows,
                                   .read = read_row,
+                                  .done = forget_rows,
                                   .context = out};
     return smg_tensor_make(out->maker, &rows, out->writer, out->error);
 }

@@ -100,10 +100,9 @@ static smidge_status check_numbers(const smg_training_options *options, smidge_e
          "must be from 1 to 1048576 (16 is usual)"},
         {options->batch_size > 0 || (options->batch_tokens >= 1 && options->batch_tokens <= 1 << 24),
          "--batch-tokens", "must be from 1 to 16777216 (4096 is usual)"},
-        {options->rate > 0.0 && options->rate <= 10.0, "--lr",
-         "must be above 0 and at most 10 (2e-4 is usual)"},
-        {options->muon_rate > 0.0 && options->muon_rate <= 10.0, "--muon-lr",
-         "must be above 0 and at most 10 (0.02 is usual)"},
+        {options->rate > 0.0 && options->rate <= 1e9, "--lr", "must be above 0 (2e-4 is usual)"},
+        {options->muon_rate > 0.0 && options->muon_rate <= 1e9, "--muon-lr",
+         "must be above 0 (0.02 is usual)"},
         {options->floor >= 0.0 && options->floor <= 1.0, "--lr-floor", "must be from 0 to 1 (0.1 is usual)"},
         {options->warmup >= 0.0 && options->warmup < 1.0, "--warmup",
          "is a share of all steps, from 0 to below 1 (0.05 is usual)"},
@@ -264,6 +263,11 @@ static void list_facts(training *run)
 
 static smidge_status find_checkpoint(training *run, smidge_error *error)
 {
+    smg_checkpoint_sweep(run->checkpoint_path);
+    smg_checkpoint_sweep(run->options->output);
+    smg_checkpoint_sweep(run->curve_path);
+    if (run->options->log != NULL)
+        smg_checkpoint_sweep(run->options->log);
     if (run->options->restart) {
         unlink(run->checkpoint_path);
         return SMIDGE_OK;

@@ -75,8 +75,8 @@ static smidge_status measure_rest(const smg_plan_input *input, smg_memory_need *
     *ret_need = (smg_memory_need){
         .weights = input->file,
         .vocabulary = input->vocabulary + input->data,
-        .kv = smg_loop_need(input->steps, elements, input->validated),
-        .scratch = smg_optimizer_need(list, count, &input->optimizer, &input->model->kernels, input->threads),
+        .scratch = smg_loop_need(input->steps, elements, input->validated) +
+                   smg_optimizer_need(list, count, &input->optimizer, &input->model->kernels, input->threads),
         .program = smg_memory_program() + SMG_MEMORY_STACK * (uint64_t)input->threads,
     };
     return SMIDGE_OK;
