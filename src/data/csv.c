@@ -128,13 +128,13 @@ static smidge_status check_text(smg_csv *csv, size_t begin, smg_csv_fault *ret_f
 static smidge_status take_row(smg_csv *csv, size_t room, smg_csv_fault *ret_fault)
 {
     const size_t begin = csv->at;
+    const int64_t line = csv->line;
     csv->count = 0;
     SMG_TRY(check_text(csv, begin, ret_fault));
     for (;;) {
         smg_csv_cell cell;
-        const int64_t line = csv->line;
         SMG_TRY(take_cell(csv, &cell, ret_fault));
-        /* lines inside quotes were not looked at yet */
+        /* lines behind those that end inside quotes were not looked at yet */
         if (csv->line != line && smg_dataset_text_end(cell.text, cell.size) < cell.size)
             return fault_at(ret_fault, cell.line, cell.column,
                             "the cell is not UTF-8 (save the file as UTF-8)");
