@@ -13,11 +13,11 @@ int32_t smg_scan_place(const smg_template_scan *scan, const char *at)
     return (int32_t)smg_dataset_column(scan->line, (size_t)(at - scan->line));
 }
 
-static smidge_status fault(const smg_template_scan *scan, int32_t line, int32_t column, const char *format,
-                           va_list arguments) __attribute__((format(printf, 4, 0)));
+static void fault(const smg_template_scan *scan, int32_t line, int32_t column, const char *format,
+                  va_list arguments) __attribute__((format(printf, 4, 0)));
 
-static smidge_status fault(const smg_template_scan *scan, int32_t line, int32_t column, const char *format,
-                           va_list arguments)
+static void fault(const smg_template_scan *scan, int32_t line, int32_t column, const char *format,
+                  va_list arguments)
 {
     char where[sizeof scan->error->where], message[sizeof scan->error->message];
     const char *path = scan->template->path;
@@ -26,27 +26,25 @@ static smidge_status fault(const smg_template_scan *scan, int32_t line, int32_t 
              line, column);
     const int size = vsnprintf(message, sizeof message, format, arguments);
     const bool advised = size > 0 && (size_t)size < sizeof message && message[size - 1] == ')';
-    return smg_error_set(scan->error, SMIDGE_E_FORMAT, where, "%s%s", message,
-                         advised ? "" : " (docs/data.md describes templates)");
+    smg_error_fill(scan->error, SMIDGE_E_FORMAT, where, "%s%s", message,
+                   advised ? "" : " (docs/data.md describes templates)");
 }
 
-smidge_status smg_scan_fault_at(const smg_template_scan *scan, int32_t line, int32_t column,
-                                const char *format, ...)
+void smg_scan_fill_fault_at(const smg_template_scan *scan, int32_t line, int32_t column, const char *format,
+                            ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    (void)fault(scan, line, column, format, arguments);
+    fault(scan, line, column, format, arguments);
     va_end(arguments);
-    return SMIDGE_E_FORMAT;
 }
 
-smidge_status smg_scan_fault(const smg_template_scan *scan, const char *at, const char *format, ...)
+void smg_scan_fill_fault(const smg_template_scan *scan, const char *at, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    (void)fault(scan, scan->number, smg_scan_place(scan, at), format, arguments);
+    fault(scan, scan->number, smg_scan_place(scan, at), format, arguments);
     va_end(arguments);
-    return SMIDGE_E_FORMAT;
 }
 
 smidge_status smg_scan_no_memory(const smg_template_scan *scan)

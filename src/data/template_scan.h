@@ -19,12 +19,14 @@ typedef struct smg_template_scan {
     smidge_error *error;
 } smg_template_scan;
 
-/* SMIDGE_E_FORMAT at a place of the line. */
-smidge_status smg_scan_fault(const smg_template_scan *scan, const char *at, const char *format, ...)
+/* SMIDGE_E_FORMAT at a place of the line; and at one that was noted, line and column from 1. */
+#define smg_scan_fault(scan, at, ...) (smg_scan_fill_fault(scan, at, __VA_ARGS__), SMIDGE_E_FORMAT)
+#define smg_scan_fault_at(scan, line, column, ...)                                                           \
+    (smg_scan_fill_fault_at(scan, line, column, __VA_ARGS__), SMIDGE_E_FORMAT)
+void smg_scan_fill_fault(const smg_template_scan *scan, const char *at, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* At a place that was noted: line and column from 1. */
-smidge_status smg_scan_fault_at(const smg_template_scan *scan, int32_t line, int32_t column,
-                                const char *format, ...) __attribute__((format(printf, 4, 5)));
+void smg_scan_fill_fault_at(const smg_template_scan *scan, int32_t line, int32_t column, const char *format,
+                            ...) __attribute__((format(printf, 4, 5)));
 smidge_status smg_scan_no_memory(const smg_template_scan *scan);
 
 void smg_scan_blanks(smg_template_scan *scan);

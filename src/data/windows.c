@@ -296,7 +296,7 @@ static const char *label_of_any(const smg_template *template, const smg_window *
 static const char *label_of_most(const smg_template *template, const smg_window *window, int32_t *ret_row)
 {
     enum { DIFFERENT_MAX = SMG_DATASET_LABELS_MAX };
-    const char *labels[DIFFERENT_MAX];
+    const char *labels[DIFFERENT_MAX] = {NULL};
     int32_t counts[DIFFERENT_MAX] = {0}, lasts[DIFFERENT_MAX] = {0}, different = 0, best = 0;
     for (int32_t j = 0; j < window->count; j++) {
         const char *label = label_of_row(template, window, window->rows[j]);
