@@ -1,5 +1,7 @@
 #include "model_flags.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* The KV type that a flag names; -1 if none. */
@@ -16,6 +18,16 @@ static int32_t kv_type(const char *name)
     return -1;
 }
 
+/* 0 where it is no number but 0; unless given, 1. */
+static float lora_scale(const char *text)
+{
+    char *end = NULL;
+    if (text == NULL)
+        return 1.0F;
+    const float scale = strtof(text, &end);
+    return end == text || *end != '\0' || !isfinite(scale) ? 0.0F : scale;
+}
+
 int32_t model_kv_type(const model_flags *flags)
 {
     return kv_type(flags->kv);
@@ -27,8 +39,11 @@ int model_check(const cli_command *command, const model_flags *flags)
         return cli_misuse(command, "-m", "is missing: which model?");
     if (kv_type(flags->kv) < 0)
         return cli_misuse(command, flags->kv, "is not f16, f32 or q8_0");
-    if (flags->lora_scale != 0.0F && flags->lora == NULL)
+    if (flags->lora_scale != NULL && flags->lora == NULL)
         return cli_misuse(command, "--lora-scale", "says how much of an adapter: which (--lora FILE)?");
+    if (flags->lora_scale != NULL && lora_scale(flags->lora_scale) == 0.0F)
+        return cli_misuse(command, flags->lora_scale,
+                          "is not how much of an adapter (such as 1 or 0.5, but not 0)");
     return -1;
 }
 
@@ -43,7 +58,7 @@ smidge_status model_open(const model_flags *flags, int64_t deadline_ns, smidge_m
     options.deadline_ns = deadline_ns;
     options.cpu = flags->cpu;
     options.lora_path = flags->lora;
-    options.lora_scale = flags->lora_scale;
+    options.lora_scale = lora_scale(flags->lora_scale);
     return smidge_model_open(flags->path, &options, ret_model, error);
 }
 

@@ -12,7 +12,7 @@ typedef struct model_flags {
     uint64_t memory_limit;
     bool force;
     const char *lora;
-    float lora_scale;
+    const char *lora_scale; /* model_check reads it */
 } model_flags;
 
 #define MODEL_FLAGS(flags)                                                                                   \
@@ -20,7 +20,7 @@ typedef struct model_flags {
         {"-t,--threads", CLI_INT, &(flags).threads, "N",                                                     \
          "threads (default: physical cores minus one, at least one)"},                                       \
         {"--lora", CLI_TEXT, &(flags).lora, "FILE", "a LoRA adapter for the model, a GGUF file"},            \
-        {"--lora-scale", CLI_FLOAT, &(flags).lora_scale, "S", "how much of the adapter (default 1)"},        \
+        {"--lora-scale", CLI_TEXT, &(flags).lora_scale, "S", "how much of the adapter (default 1)"},         \
         {"--kv", CLI_TEXT, &(flags).kv, "TYPE", "KV cache as f16, f32 or q8_0 (default f16)"},               \
         {"--memory-limit", CLI_BYTES, &(flags).memory_limit, "SIZE",                                         \
          "refuse to take more than this, e.g. 900M"},                                                        \

@@ -12,7 +12,8 @@
 #define COPY_BYTES (UINT64_C(1) << 20)
 #define QUANTIZATION_VERSION 2
 
-static const char file_type_key[] = "general.file_type", version_key[] = "general.quantization_version";
+static const char file_type_key[] = "general.file_type", version_key[] = "general.quantization_version",
+                  name_key[] = "general.name";
 
 /* What is done to a tensor. */
 typedef struct tensor_plan {
@@ -20,7 +21,8 @@ typedef struct tensor_plan {
     const smg_gguf_tensor *tensor;
     smg_type type;
     int64_t columns, rows;
-    int choice; /* the one that applies; -1: none */
+    int choice;   /* the one that applies; -1: none */
+    bool changed; /* its weights become others */
     const float *importance;
     int64_t importance_columns;
 } tensor_plan;
@@ -109,6 +111,12 @@ static int find_choice(const smg_quantize *options, const char *name)
 
 /* ---- Planning ------------------------------------------------------------------------------------------- */
 
+/* Whether a tensor's blocks are made, and not copied. */
+static bool is_made(const tensor_plan *plan)
+{
+    return plan->changed || plan->type != plan->tensor->type;
+}
+
 static bool is_float(smg_type type)
 {
     return type == SMG_TYPE_F32 || type == SMG_TYPE_F16 || type == SMG_TYPE_BF16;
@@ -125,7 +133,9 @@ static void plan_of(const quantizer *job, uint64_t number, tensor_plan *ret_plan
     snprintf(ret_plan->name, sizeof ret_plan->name, "%.*s", (int)tensor->name.size, tensor->name.data);
     for (uint32_t i = 1; i < tensor->dims; i++)
         ret_plan->rows *= (int64_t)tensor->shape[i];
-    if (!smg_mix_quantizes(ret_plan->name, tensor->dims))
+    const smg_weight_change *change = job->options->change;
+    ret_plan->changed = change != NULL && change->changes(change->context, tensor);
+    if (job->options->mix == NULL || !smg_mix_quantizes(ret_plan->name, tensor->dims))
         return;
     ret_plan->choice = find_choice(job->options, ret_plan->name);
     ret_plan->type = ret_plan->choice >= 0
@@ -200,7 +210,7 @@ static smidge_status survey(quantizer *job, smidge_error *error)
         job->weighted += plan.importance != NULL;
         if (plan.choice >= 0)
             used |= UINT64_C(1) << plan.choice;
-        if (plan.type != plan.tensor->type && plan.columns > job->longest)
+        if (is_made(&plan) && plan.columns > job->longest)
             job->longest = plan.columns;
     }
     for (size_t i = 0; i < options->choice_count; i++) {
@@ -219,10 +229,13 @@ static smidge_status survey(quantizer *job, smidge_error *error)
 
 static void read_row(const void *context, int64_t row, float *ret_row)
 {
-    const tensor_plan *plan = &((const quantizer *)context)->plan;
+    const quantizer *job = context;
+    const tensor_plan *plan = &job->plan;
     const smg_gguf_tensor *tensor = plan->tensor;
     const size_t bytes = (size_t)smg_type_row_bytes(tensor->type, (uint64_t)plan->columns);
     smg_dequantize_row(tensor->type, tensor->data + (size_t)row * bytes, ret_row, plan->columns);
+    if (plan->changed)
+        job->options->change->change(job->options->change->context, row, ret_row);
 }
 
 /* So much of a tensor is done with. */
@@ -293,18 +306,38 @@ static smidge_status write_origin(quantizer *job, smidge_error *error)
                               error);
 }
 
+/* Whether a key of the model gives way to one of ours. */
+static bool gives_way(const quantizer *job, const smg_gguf_key *key)
+{
+    const smg_gguf *gguf = job->gguf;
+    if (key == smg_gguf_find(gguf, name_key))
+        return job->options->change != NULL;
+    return job->options->mix != NULL &&
+           (key == smg_gguf_find(gguf, file_type_key) || key == smg_gguf_find(gguf, version_key));
+}
+
+static smidge_status write_keys(quantizer *job, smidge_error *error)
+{
+    const smg_quantize *options = job->options;
+    for (uint64_t i = 0; i < job->gguf->key_count; i++) {
+        if (!gives_way(job, &job->gguf->keys[i]))
+            SMG_TRY(smg_gguf_write_key(job->writer, &job->gguf->keys[i], error));
+    }
+    if (options->change != NULL)
+        SMG_TRY(smg_gguf_write_text(job->writer, name_key,
+                                    (smg_text){options->change->name, strlen(options->change->name)}, error));
+    if (options->imatrix != NULL)
+        SMG_TRY(write_origin(job, error));
+    if (options->mix == NULL)
+        return SMIDGE_OK;
+    SMG_TRY(smg_gguf_write_u32(job->writer, file_type_key, smg_mix_file_type(options->mix), error));
+    return smg_gguf_write_u32(job->writer, version_key, QUANTIZATION_VERSION, error);
+}
+
 static smidge_status write_lists(quantizer *job, smidge_error *error)
 {
     const smg_gguf *gguf = job->gguf;
-    for (uint64_t i = 0; i < gguf->key_count; i++) {
-        const smg_gguf_key *key = &gguf->keys[i];
-        if (key != smg_gguf_find(gguf, file_type_key) && key != smg_gguf_find(gguf, version_key))
-            SMG_TRY(smg_gguf_write_key(job->writer, key, error));
-    }
-    if (job->options->imatrix != NULL)
-        SMG_TRY(write_origin(job, error));
-    SMG_TRY(smg_gguf_write_u32(job->writer, file_type_key, smg_mix_file_type(job->options->mix), error));
-    SMG_TRY(smg_gguf_write_u32(job->writer, version_key, QUANTIZATION_VERSION, error));
+    SMG_TRY(write_keys(job, error));
     for (uint64_t i = 0; i < gguf->tensor_count; i++) {
         tensor_plan plan;
         plan_of(job, i, &plan);
@@ -318,10 +351,12 @@ static smidge_status write_tensors(quantizer *job, smidge_error *error)
 {
     for (uint64_t i = 0; i < job->gguf->tensor_count; i++) {
         plan_of(job, i, &job->plan);
-        if (job->plan.type == job->plan.tensor->type)
-            SMG_TRY(copy_tensor(job, job->plan.tensor, error));
-        else
+        if (job->plan.changed)
+            job->options->change->begin(job->options->change->context, job->plan.tensor);
+        if (is_made(&job->plan))
             SMG_TRY(quantize_tensor(job, error));
+        else
+            SMG_TRY(copy_tensor(job, job->plan.tensor, error));
     }
     return SMIDGE_OK;
 }

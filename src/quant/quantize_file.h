@@ -17,14 +17,26 @@ typedef struct smg_type_choice {
 smidge_status smg_type_choice_parse(const char *text, smg_type_choice *ret_choice, smidge_error *error)
     SMG_MUST_CHECK;
 
+/* Weights that become others on the way, as an adapter's base does. */
+typedef struct smg_weight_change {
+    bool (*changes)(const void *context, const smg_gguf_tensor *tensor);
+    /* Before the rows of a tensor that changes; from one thread. */
+    void (*begin)(void *context, const smg_gguf_tensor *tensor);
+    /* One row of it, in place; from several threads at once. */
+    void (*change)(const void *context, int64_t row, float *x);
+    void *context;
+    const char *name; /* for general.name */
+} smg_weight_change;
+
 typedef struct smg_quantize {
-    const smg_mix *mix;
+    const smg_mix *mix; /* NULL: each tensor keeps its type, and the keys of the quantization stay, too */
     int threads;
     bool requantize;                /* tensors that are quantized already, too */
     const smg_imatrix *imatrix;     /* NULL: all columns matter alike */
     const char *imatrix_name;       /* for the record and for messages */
     const smg_type_choice *choices; /* the first that applies counts, and goes before the mix */
     size_t choice_count;
+    const smg_weight_change *change; /* NULL: none */
     void (*progress)(void *context, uint64_t done,
                      uint64_t total); /* in bytes of tensors read; NULL: nobody asks */
     void *context;
