@@ -15,6 +15,7 @@ typedef struct fit_flags {
     const char *type;
     const char *kv;
     const char *board_name;
+    const char *lora;
     uint64_t ram;
     uint64_t memory_limit;
     int32_t context;
@@ -64,6 +65,7 @@ static int read_flags(const fit_flags *flags, fit_question *question)
                                     .force = flags->force,
                                     .memory_limit = flags->memory_limit,
                                     .ram = flags->ram,
+                                    .lora_path = flags->lora,
                                     .bandwidth = flags->bandwidth * 1e9};
     options->kv_type = -1;
     question->kv = flags->kv != NULL ? flags->kv : "f16";
@@ -240,10 +242,13 @@ static int fit(const fit_flags *flags)
     const int status = read_flags(flags, &question);
     if (status >= 0)
         return status;
+    const smg_catalogue_entry *entry = flags->model != NULL ? smg_catalogue_find(flags->model) : NULL;
+    const bool named = flags->model == NULL || (entry != NULL && !is_file(flags->model));
+    if (named && flags->lora != NULL)
+        return cli_misuse(&cli_fit, "--lora", "wants the file of its model: which MODEL?");
     if (flags->model == NULL)
         return fit_all(&question);
-    const smg_catalogue_entry *entry = smg_catalogue_find(flags->model);
-    if (entry != NULL && !is_file(flags->model))
+    if (named)
         return fit_entry(entry, flags->type, &question);
     const size_t length = strlen(flags->model);
     if (!is_file(flags->model) && (length < 5 || strcasecmp(flags->model + length - 5, ".gguf") != 0)) {
@@ -272,6 +277,7 @@ static int run(int argc, char **argv, int64_t started)
          "threads (default: physical cores minus one, at least one)"},
         {"--memory-limit", CLI_BYTES, &options.memory_limit, "SIZE",
          "refuse to take more than this, e.g. 900M"},
+        {"--lora", CLI_TEXT, &options.lora, "FILE", "with this LoRA adapter, a GGUF file"},
         {"--force", CLI_FLAG, &options.force, NULL, "use more than 70 % of RAM, if it is there"},
         {"--json", CLI_FLAG, &options.json, NULL, "print JSON"},
     };

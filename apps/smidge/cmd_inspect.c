@@ -99,6 +99,32 @@ static size_t sum_types(const smidge_file *file, uint64_t tensor_count, bool gro
     return types;
 }
 
+/* ---- Adapters ------------------------------------------------------------------------------------------- */
+
+/* The kinds of matrices that an adapter is for: "attn_q, attn_v". */
+static void list_targets(const smidge_file *file, uint64_t tensor_count, char ret_text[128])
+{
+    static const char *const kinds[] = {"attn_q.",   "attn_k.", "attn_v.",   "attn_qkv.", "attn_output.",
+                                        "ffn_gate.", "ffn_up.", "ffn_down.", "output.w"};
+    size_t length = 0;
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        bool there = false;
+        for (uint64_t j = 0; j < tensor_count && !there; j++) {
+            smidge_tensor_info tensor = {.size = sizeof tensor};
+            if (smidge_file_tensor(file, j, &tensor, NULL) != SMIDGE_OK)
+                continue;
+            const char *found = strstr(tensor.name, kinds[i]);
+            there = found != NULL && (found == tensor.name || found[-1] == '.');
+        }
+        if (there)
+            length += (size_t)snprintf(ret_text + length, 128 - length, "%s%.*s", length > 0 ? ", " : "",
+                                       (int)strcspn(kinds[i], "."), kinds[i]);
+    }
+    if (length == 0)
+        snprintf(ret_text, 128, "others");
+}
+
 /* ---- Memory --------------------------------------------------------------------------------------------- */
 
 /* What the model needs with 1024 tokens of context, or as many as it was trained for, and with all of those. */
@@ -179,6 +205,24 @@ static void print_types(const smidge_file *file, uint64_t tensor_count, bool gro
     }
 }
 
+/* What an adapter does, in place of what makes a model. */
+static void print_adapter(const smidge_file *file, const smidge_file_info *info)
+{
+    char targets[128];
+    list_targets(file, info->tensor_count, targets);
+    printf("base          %s\n", info->lora_base[0] != '\0' ? info->lora_base : "not named in the file");
+    printf("adapts        %" PRIu64 " matrices: %s\n", info->lora_pairs, targets);
+    printf("rank          %d\n", (int)info->lora_rank);
+    if (info->lora_alpha > 0.0F)
+        printf("alpha         %g\n", (double)info->lora_alpha);
+    else
+        printf("alpha         none\n");
+    if (info->temperature != 1.0F)
+        printf("temperature   %g\n", (double)info->temperature);
+    print_types(file, info->tensor_count, false);
+    printf("runs          with its base: smidge run -m BASE --lora FILE, or merged: smidge merge\n");
+}
+
 static void print_text(const smidge_file *file, const smidge_file_info *info, const memory_needs *needs,
                        const smidge_error *reason)
 {
@@ -194,6 +238,10 @@ static void print_text(const smidge_file *file, const smidge_file_info *info, co
     printf("format        GGUF version %" PRIu32 ", %" PRIu64 " keys, %" PRIu64 " tensors, alignment %" PRIu32
            "\n",
            info->version, info->key_count, info->tensor_count, info->alignment);
+    if (info->lora_pairs > 0) {
+        print_adapter(file, info);
+        return;
+    }
     if (info->runs)
         print_dimensions(info);
     print_vocabulary(info);
@@ -314,6 +362,17 @@ static void print_json(const smidge_file *file, const smidge_file_info *info, co
                                                  "kv_heads", (int)info->kv_heads, "head_size",
                                                  (int)info->head_size, "vocabulary", (int)info->vocabulary,
                                                  "context", (int)info->context, "window", (int)info->window));
+    if (info->lora_pairs > 0) {
+        char targets[128];
+        list_targets(file, info->tensor_count, targets);
+        json_object_set_new(object, "lora",
+                            json_pack("{s:I, s:s, s:i, s:f, s:f, s:o}", "matrices",
+                                      (json_int_t)info->lora_pairs, "targets", targets, "rank",
+                                      (int)info->lora_rank, "alpha", (double)info->lora_alpha, "temperature",
+                                      (double)info->temperature, "base",
+                                      info->lora_base[0] != '\0' ? json_of_text(info->lora_base)
+                                                                 : json_null()));
+    }
     add_more(object, file, info, needs, verified ? json_boolean(damage->code == SMIDGE_OK) : NULL);
     if (damage->code != SMIDGE_OK)
         json_object_set_new(object, "damage", json_of_text(damage->message));

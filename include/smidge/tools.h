@@ -58,6 +58,12 @@ typedef struct smidge_file_info {
     uint64_t special_tokens; /* of these: control tokens and those that users defined */
     int64_t bos;             /* ids; -1: not stated */
     int64_t eos;
+    /* Of a LoRA adapter; 0 of all others. */
+    uint64_t lora_pairs; /* matrices that it adapts */
+    int32_t lora_rank;   /* the largest */
+    float lora_alpha;    /* products gain alpha / rank * B (A x); 0: B (A x) */
+    float temperature;   /* that it divides the logits of labels by; 1: as they are */
+    char lora_base[128]; /* the model that it was trained on, as the file says; "" if it does not */
 } smidge_file_info;
 
 SMIDGE_API void smidge_file_describe(smidge_file *file, smidge_file_info *ret_info);
@@ -228,6 +234,7 @@ typedef struct smidge_fit_options {
     const smidge_machine_speed *measured;
     double bandwidth;
     const smidge_fit_shape *shape; /* in place of a file */
+    const char *lora_path;         /* an adapter that the file's model is to run with; NULL: none */
 } smidge_fit_options;
 
 /* Bytes, each part rounded up to what will be taken at most, and tokens a second. */

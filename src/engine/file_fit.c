@@ -29,6 +29,7 @@ typedef struct subject {
 
 static void subject_done(subject *own)
 {
+    smg_engine_unadapt(&own->model);
     if (own->planned)
         smg_plan_done(&own->model.model);
     else
@@ -70,12 +71,16 @@ static smidge_status load_subject(smidge_file *file, const smidge_fit_options *o
     SMG_TRY(smg_engine_threads(options->threads, &own->model.threads, error));
     if (file == NULL && options->shape == NULL)
         return smg_error_set(error, SMIDGE_E_INVALID, "fit", "has neither a file nor a shape");
+    if (file == NULL && options->lora_path != NULL)
+        return smg_error_set(error, SMIDGE_E_INVALID, options->lora_path,
+                             "is an adapter for a model that is not here (give the model's file)");
     if (file == NULL)
         return load_plan(options->shape, own, error);
     SMG_TRY(smidge_file_check(file, error));
     own->model.gguf = file->gguf;
     own->model.vocabulary_bytes = smg_tokenizer_memory(&file->gguf);
-    return smg_model_load(&file->gguf, smg_cpu_mask(), &own->model.model, error);
+    SMG_TRY(smg_model_load(&file->gguf, smg_cpu_mask(), &own->model.model, error));
+    return smg_engine_adapt(&own->model, options->lora_path, 0.0F, error);
 }
 
 /* ---- Memory --------------------------------------------------------------------------------------------- */

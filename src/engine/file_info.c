@@ -14,7 +14,7 @@
 #include "engine/prompt.h"
 #include "format/interleave.h"
 #include "format/repack.h"
-#include "model/model.h"
+#include "model/adapter.h"
 #include "quant/dequantize.h"
 #include "quant/quantize_file.h"
 #include "smidge/tools.h"
@@ -271,6 +271,15 @@ static void describe_template(const smg_gguf *gguf, smidge_file_info *info)
         snprintf(info->chat_template, sizeof info->chat_template, "%s", smg_chat_name(found));
 }
 
+static void describe_adapter(const smg_gguf *gguf, smidge_file_info *info)
+{
+    size_t pairs = 0;
+    if (!smg_adapter_describe(gguf, &pairs, &info->lora_rank, &info->lora_alpha, &info->temperature))
+        return;
+    info->lora_pairs = pairs;
+    copy_key(gguf, "general.base_model.0.name", info->lora_base, sizeof info->lora_base);
+}
+
 void smidge_file_describe(smidge_file *file, smidge_file_info *ret_info)
 {
     const smg_gguf *gguf = &file->gguf;
@@ -290,6 +299,7 @@ void smidge_file_describe(smidge_file *file, smidge_file_info *ret_info)
     copy_key(gguf, "general.architecture", info.architecture, sizeof info.architecture);
     copy_key(gguf, "general.name", info.name, sizeof info.name);
     copy_key(gguf, "general.type", info.kind, sizeof info.kind);
+    describe_adapter(gguf, &info);
     describe_vocabulary(gguf, &info);
     describe_template(gguf, &info);
     describe_tokenizer(gguf, info.tokenizer, sizeof info.tokenizer);

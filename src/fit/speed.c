@@ -18,7 +18,15 @@ enum { LEAST_ROUNDS = 3, MOST_ROUNDS = 64, TILE_ROWS = 64, PHASES = 500, TILES_P
 
 static void add_matrix(smg_token_work *work, const smg_matrix *matrix)
 {
+    const smg_lora *lora = matrix->lora;
     work->bytes[matrix->type] += (uint64_t)matrix->rows * matrix->stride;
+    if (lora == NULL)
+        return;
+    const bool halves = lora->b_kind == SMG_KV_F16;
+    work->bytes[halves ? SMG_TYPE_F16 : SMG_TYPE_F32] +=
+        (uint64_t)lora->rank * (uint64_t)matrix->rows * (halves ? sizeof(smg_half) : sizeof(float));
+    if (!lora->again)
+        work->bytes[lora->a_type] += (uint64_t)lora->rank * lora->a_stride;
 }
 
 void smg_token_work_count(const smg_model *model, smg_token_work *ret_work)

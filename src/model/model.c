@@ -1,6 +1,7 @@
 #include "model/model.h"
 
 #include <math.h>
+#include <string.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -54,6 +55,13 @@ smidge_status smg_model_load(const smg_gguf *gguf, uint32_t cpu_mask, smg_model 
                              smidge_error *error)
 {
     SMG_CLEANUP(smg_model_done) smg_model model = {.gguf = gguf};
+    smg_text kind = {.data = "", .size = 0};
+    /* a wrong type is none of what matters here */
+    (void)!smg_gguf_get_text(gguf, "general.type", &kind, NULL, NULL);
+    if (kind.size == 7 && memcmp(kind.data, "adapter", 7) == 0)
+        return smg_error_set(error, SMIDGE_E_UNSUPPORTED, gguf->path,
+                             "is an adapter, which runs on top of its model (give that behind -m, and this "
+                             "behind --lora)");
     SMG_TRY(smg_shape_read(gguf, &model.shape, error));
     SMG_TRY(smg_weights_load(gguf, &model.shape, &model.weights, error));
     smg_kernels_init(&model.kernels, cpu_mask);

@@ -37,7 +37,7 @@ static smidge_status answer_twice(holdings *all, smidge_error *error)
     return smidge_generate(all->session, spans, 2, &options, NULL, error);
 }
 
-static smidge_status run(const char *path, holdings *all, smidge_error *error)
+static smidge_status run(const char *path, const char *lora, holdings *all, smidge_error *error)
 {
     static const char *const names[] = {"NORMAL", "NOISY", "HOT", "HOTTER"};
     static const char schema[] = "{\"type\":\"object\",\"properties\":{\"on\":{\"type\":\"boolean\"}}}";
@@ -45,6 +45,7 @@ static smidge_status run(const char *path, holdings *all, smidge_error *error)
     smidge_model_options options;
     smidge_model_options_init(&options);
     options.threads = 2;
+    options.lora_path = lora;
     smidge_session_options sizes = {.size = sizeof sizes, .context = 128, .batch = 16};
     smidge_model_info info = {.size = sizeof info};
     SMG_TRY(smidge_model_open(path, &options, &all->model, error));
@@ -57,14 +58,14 @@ static smidge_status run(const char *path, holdings *all, smidge_error *error)
     return answer_twice(all, error);
 }
 
-static uint64_t fail_everywhere(const char *path)
+static uint64_t fail_everywhere(const char *path, const char *lora)
 {
     uint64_t before = smg_alloc_live_blocks();
     for (uint64_t n = 1;; n++) {
         holdings all = {NULL};
         smidge_error error = {.code = SMIDGE_OK};
         smg_alloc_fail_at(n);
-        smidge_status status = run(path, &all, &error);
+        smidge_status status = run(path, lora, &all, &error);
         bool reached = smg_alloc_calls() >= n;
         smg_alloc_fail_at(0);
         if (status == SMIDGE_OK && reached)
@@ -83,7 +84,7 @@ static uint64_t fail_everywhere(const char *path)
     }
 }
 
-static void check_vocabulary(bool bpe)
+static void check_vocabulary(bool bpe, bool adapted)
 {
     synthetic_shape shape = {.type = SMG_TYPE_Q4_0,
                              .layers = 1,
@@ -96,23 +97,31 @@ static void check_vocabulary(bool bpe)
                              .bpe = bpe,
                              .seed = 2};
     synthetic_file file = synthetic_make(&shape);
-    uint64_t points = fail_everywhere(file.path);
-    printf("%s: %llu allocations were made to fail\n", bpe ? "byte-level BPE" : "SentencePiece",
-           (unsigned long long)points);
+    synthetic_file lora = synthetic_adapter(&shape, SMG_TYPE_BF16, 4, 3);
+    uint64_t points = fail_everywhere(file.path, adapted ? lora.path : NULL);
+    printf("%s%s: %llu allocations were made to fail\n", bpe ? "byte-level BPE" : "SentencePiece",
+           adapted ? ", an adapter" : "", (unsigned long long)points);
     assert_true(points >= 20);
+    synthetic_free(&lora);
     synthetic_free(&file);
 }
 
 static void with_a_sentencepiece_vocabulary(void **state)
 {
     (void)state;
-    check_vocabulary(false);
+    check_vocabulary(false, false);
 }
 
 static void with_a_bpe_vocabulary(void **state)
 {
     (void)state;
-    check_vocabulary(true);
+    check_vocabulary(true, false);
+}
+
+static void with_an_adapter(void **state)
+{
+    (void)state;
+    check_vocabulary(true, true);
 }
 
 int main(void)
@@ -120,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(with_a_sentencepiece_vocabulary),
         cmocka_unit_test(with_a_bpe_vocabulary),
+        cmocka_unit_test(with_an_adapter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

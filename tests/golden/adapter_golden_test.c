@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <unistd.h>
 
+#include "base/alloc.h"
 #include "convert/merge_adapter.h"
 #include "quant/dequantize.h"
 #include "synthetic_model.h"
@@ -273,12 +274,43 @@ static void merged_into_a_mix(void **state)
     assert_non_null(strstr(error.message, "is not a type"));
 }
 
+/* Each allocation fails in turn: a clean refusal, nothing left behind, and what stood at the place stands there still. */
+static void merging_without_memory(void **state)
+{
+    (void)state;
+    smidge_error error;
+    char path[1024], lora[1024];
+    snprintf(path, sizeof path, "%s", smg_test_source("tests/golden/phi3-partial.gguf"));
+    snprintf(lora, sizeof lora, "%s", smg_test_source("tests/golden/phi3-partial.lora.gguf"));
+    const smg_merge options = {.base = path, .adapter = lora, .threads = 2};
+    const uint64_t before = smg_alloc_live_blocks();
+    merge(path, lora, 0, NULL);
+    uint64_t points = 0;
+    for (uint64_t n = 1;; n++) {
+        smg_alloc_fail_at(n);
+        const smidge_status status = smg_merge_adapter(merged_path, &options, &error);
+        const bool reached = smg_alloc_calls() >= n;
+        smg_alloc_fail_at(0);
+        assert_int_equal(smg_alloc_live_blocks(), before);
+        smg_gguf whole;
+        engine_ok(smg_gguf_open(merged_path, &whole, &error), &error);
+        smg_gguf_close(&whole);
+        if (!reached) {
+            assert_int_equal(status, SMIDGE_OK);
+            break;
+        }
+        assert_int_equal(status, SMIDGE_E_NOMEM);
+        points++;
+    }
+    assert_true(points >= 8);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logits_with_f32_cache), cmocka_unit_test(logits_with_f16_cache),
         cmocka_unit_test(merged_equals_running), cmocka_unit_test(merged_in_the_base_s_types),
-        cmocka_unit_test(merged_into_a_mix),
+        cmocka_unit_test(merged_into_a_mix),     cmocka_unit_test(merging_without_memory),
     };
     return cmocka_run_group_tests(tests, make_place, remove_place);
 }
