@@ -24,6 +24,9 @@ typedef struct style {
     bool json;
 } style;
 
+/* Stands in front of two bytes that say what is known here: they are taken out of the prompt again. */
+#define MARK '\001'
+
 typedef struct piece {
     char text[PIECE_MAX];
 } piece;
@@ -145,17 +148,33 @@ static piece unit_text(const style *s, const nano_sensor *sensor)
     return unit;
 }
 
+/* Bytes of a mark are never zero. */
+static void mark(nano_text *text, nano_hint_kind kind, int32_t value)
+{
+    const char bytes[] = {MARK, (char)(kind + 1), (char)(value + 1)};
+    nano_text_add(text, bytes, sizeof bytes);
+}
+
+static void write_number(nano_decimal value, char ret_text[PIECE_MAX])
+{
+    char digits[NANO_DECIMAL_TEXT];
+    nano_text text = nano_text_over(ret_text, PIECE_MAX);
+    nano_text_add(&text, digits, (size_t)nano_decimal_text(value, digits));
+    mark(&text, NANO_HINT_SIZE, nano_hint_of_size(value));
+}
+
 static void write_sensor(const style *s, const nano_sensor *sensor, const char *pattern, nano_text *text)
 {
-    char value[NANO_DECIMAL_TEXT];
-    char low[NANO_DECIMAL_TEXT];
-    char high[NANO_DECIMAL_TEXT];
+    char value[PIECE_MAX];
+    char low[PIECE_MAX];
+    char high[PIECE_MAX];
     char worked[SMG_LIMIT_TEXT_MAX];
     const nano_limits *limits = &sensor->limits;
-    nano_decimal_text(sensor->value, value);
-    nano_decimal_text(limits->low, low);
-    nano_decimal_text(limits->high, high);
-    smg_limit_text(nano_decimal_real(sensor->value), limits->has_low ? nano_decimal_real(limits->low) : -INFINITY,
+    write_number(sensor->value, value);
+    write_number(limits->low, low);
+    write_number(limits->high, high);
+    smg_limit_text(nano_decimal_real(sensor->value),
+                   limits->has_low ? nano_decimal_real(limits->low) : -INFINITY,
                    limits->has_high ? nano_decimal_real(limits->high) : INFINITY, worked);
 
     const piece unit = unit_text(s, sensor);
@@ -193,9 +212,9 @@ static void shuffle(nano_random *random, int32_t *order, int32_t count)
     }
 }
 
-/* `verdicts`: each sensor is followed by what comparing it gives. */
-static void write_list(const style *s, const nano_case *c, const nano_list *patterns, bool verdicts, bool shuffled,
-                       nano_text *text)
+/* `known`: behind each sensor it is known how it compares; `known`: and it is told. */
+static void write_list(const style *s, const nano_case *c, const nano_list *patterns, bool known,
+                       bool shuffled, nano_text *text)
 {
     int32_t order[NANO_SENSORS_MAX];
     const char *pattern = nano_list_pick(patterns, s->random);
@@ -209,7 +228,9 @@ static void write_list(const style *s, const nano_case *c, const nano_list *patt
         if (i > 0)
             nano_text_add(text, separator, strlen(separator));
         write_sensor(s, sensor, pattern, text);
-        if (verdicts)
+        if (known)
+            mark(text, NANO_HINT_DISTANCE, nano_hint_of_distance(&sensor->distance));
+        if (known && c->form == NANO_EXPLAINED)
             write_sensor(s, sensor, s->verdict, text);
     }
 }
@@ -242,16 +263,21 @@ static void write_device(const style *s, nano_text *text)
     nano_text_expand(text, nano_list_pick(&s->words->devices, s->random), fields);
 }
 
-/* No white space at the ends, and none twice where a part was left out. */
-static void tidy(nano_text *text)
+/* No white space at the ends, and none twice where a part was left out; marks become hints. */
+static void tidy(nano_case *c, nano_text *text)
 {
     size_t to = 0;
     for (size_t from = 0; from < text->size; from++) {
-        const char c = text->data[from];
-        const bool doubled = to > 0 && c == ' ' && text->data[to - 1] == ' ';
-        if ((to == 0 && isspace((unsigned char)c)) || doubled)
-            continue;
-        text->data[to++] = c;
+        const char byte = text->data[from];
+        const bool doubled = to > 0 && byte == ' ' && text->data[to - 1] == ' ';
+        if (byte == MARK) {
+            if (c->hint_count < NANO_HINTS_MAX)
+                c->hints[c->hint_count++] = (nano_hint){to, (nano_hint_kind)(text->data[from + 1] - 1),
+                                                        (uint8_t)text->data[from + 2] - 1};
+            from += 2;
+        } else if (!doubled && (to > 0 || !isspace((unsigned char)byte))) {
+            text->data[to++] = byte;
+        }
     }
     while (to > 0 && isspace((unsigned char)text->data[to - 1]))
         to--;
@@ -266,7 +292,6 @@ typedef struct lists {
 static bool write_lists(const style *s, const nano_case *c, const char *frame, lists *ret)
 {
     const nano_words *words = s->words;
-    const bool told = c->form == NANO_EXPLAINED;
     const char *limits_at = strstr(frame, "$limits");
     const char *readings_at = strstr(frame, "$readings");
     nano_text limits = nano_text_over(ret->limits, sizeof ret->limits);
@@ -276,11 +301,11 @@ static bool write_lists(const style *s, const nano_case *c, const char *frame, l
         write_list(s, c, &words->worked, false, false, &readings);
     } else if (limits_at != NULL && readings_at != NULL) {
         const bool limits_last = limits_at > readings_at;
-        write_list(s, c, s->json ? &words->limit_items_json : &words->limit_items, told && limits_last,
+        write_list(s, c, s->json ? &words->limit_items_json : &words->limit_items, limits_last,
                    nano_random_chance(s->random, 30), &limits);
-        write_list(s, c, s->json ? &words->readings_json : &words->readings, told && !limits_last, false, &readings);
+        write_list(s, c, s->json ? &words->readings_json : &words->readings, !limits_last, false, &readings);
     } else {
-        write_list(s, c, s->json ? &words->items_json : &words->items, told, false, &items);
+        write_list(s, c, s->json ? &words->items_json : &words->items, true, false, &items);
     }
     return !limits.full && !readings.full && !items.full;
 }
@@ -303,6 +328,7 @@ bool nano_case_text(nano_random *random, const nano_words *words, nano_case *c)
     char instruction[NANO_LINE_MAX + PIECE_MAX];
     char device[PIECE_MAX];
     style s = draw_style(random, words);
+    c->hint_count = 0;
     draw_names(random, words, c);
     const char *frame = draw_frame(&s, c);
     if (!write_lists(&s, c, frame, &parts))
@@ -316,11 +342,12 @@ bool nano_case_text(nano_random *random, const nano_words *words, nano_case *c)
                                  {"limits", parts.limits},
                                  {"readings", parts.readings},
                                  {"items", parts.items},
-                                 {"a", nano_random_chance(random, 8) ? "" : nano_list_pick(&words->asks, random)},
+                                 {"a",
+                                  nano_random_chance(random, 8) ? "" : nano_list_pick(&words->asks, random)},
                                  {NULL, NULL}};
     nano_text prompt = nano_text_over(c->prompt, sizeof c->prompt);
     nano_text_expand(&prompt, frame, fields);
-    tidy(&prompt);
+    tidy(c, &prompt);
     c->size = prompt.size;
     return !prompt.full && !asked.full && !of.full;
 }

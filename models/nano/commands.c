@@ -32,7 +32,8 @@ static bool take_slot(json_t *row, const char *text, nano_slot *ret)
     const char *value;
     json_int_t start;
     json_int_t end;
-    if (json_unpack(row, "{s:s, s:s, s:I, s:I}", "name", &name, "value", &value, "start", &start, "end", &end) != 0)
+    if (json_unpack(row, "{s:s, s:s, s:I, s:I}", "name", &name, "value", &value, "start", &start, "end",
+                    &end) != 0)
         return false;
     *ret = (nano_slot){name, byte_of(text, start), byte_of(text, end)};
     return start >= 0 && ret->start < ret->end && strlen(value) == ret->end - ret->start &&
@@ -42,8 +43,8 @@ static bool take_slot(json_t *row, const char *text, nano_slot *ret)
 static bool take_command(json_t *row, nano_command *ret, const char **ret_split)
 {
     json_t *slots;
-    if (json_unpack(row, "{s:s, s:s, s:s, s:s, s:o}", "id", &ret->id, "text", &ret->text, "intent", &ret->intent,
-                    "split", ret_split, "slots", &slots) != 0)
+    if (json_unpack(row, "{s:s, s:s, s:s, s:s, s:o}", "id", &ret->id, "text", &ret->text, "intent",
+                    &ret->intent, "split", ret_split, "slots", &slots) != 0)
         return false;
     if (strncmp(ret->intent, HOME, strlen(HOME)) != 0) {
         ret->intent = "none";
@@ -60,17 +61,17 @@ static bool take_command(json_t *row, nano_command *ret, const char **ret_split)
     return true;
 }
 
-static smidge_status take_row(nano_commands *commands, const char *split, json_t *row, const char *path, size_t line,
-                              smidge_error *error)
+static smidge_status take_row(nano_commands *commands, const char *split, json_t *row, const char *path,
+                              size_t line, smidge_error *error)
 {
     const char *its_split;
     nano_command command = {0};
     if (json_array_append_new(commands->rows, row) != 0)
         return smg_error_no_memory(error, path, sizeof *row);
     if (!take_command(row, &command, &its_split))
-        return smg_error_set(error, SMIDGE_E_FORMAT, path,
-                             "line %zu is not a command with id, text, intent, split and slots (use hwu-home.jsonl)",
-                             line);
+        return smg_error_set(
+            error, SMIDGE_E_FORMAT, path,
+            "line %zu is not a command with id, text, intent, split and slots (use hwu-home.jsonl)", line);
     if (strcmp(its_split, split) != 0)
         return SMIDGE_OK;
     nano_command *list = smg_realloc_array(commands->list, commands->count + 1, sizeof *list);
@@ -114,7 +115,8 @@ static smidge_status sort_out(nano_commands *commands, const char *path, smidge_
     return SMIDGE_OK;
 }
 
-static smidge_status read_commands(const char *path, const char *split, nano_commands *commands, smidge_error *error)
+static smidge_status read_commands(const char *path, const char *split, nano_commands *commands,
+                                   smidge_error *error)
 {
     SMG_CLEANUP(smg_free_ptr) char *text = NULL;
     size_t size;
@@ -169,8 +171,8 @@ static bool add_slot(json_t *json, const filled *from, const nano_slot *slot)
 /* Keys in one order, which is that of the schema. */
 static json_t *answer_of(const filled *from)
 {
-    static const char *const names[] = {"device_type", "house_place", "color_type", "coffee_type", "change_amount",
-                                        "time", "date"};
+    static const char *const names[] = {"device_type",   "house_place", "color_type", "coffee_type",
+                                        "change_amount", "time",        "date"};
     json_t *json = json_pack("{s:s}", "intent", from->command.intent);
     for (size_t name = 0; json != NULL && name < sizeof names / sizeof *names; name++) {
         for (int32_t i = 0; i < from->command.slot_count; i++) {
@@ -200,15 +202,16 @@ static filled as_it_is(const nano_command *command)
     return ret;
 }
 
-json_t *nano_command_row(const nano_commands *commands, const nano_words *words, nano_random *random, size_t at)
+json_t *nano_command_row(const nano_commands *commands, const nano_words *words, nano_random *random,
+                         size_t at)
 {
     const filled command = as_it_is(&commands->list[at]);
     return row_of(&command, words, random);
 }
 
 /* The text of a slot with this name in some command; NULL where none was found soon. */
-static const nano_command *draw_value(const nano_commands *commands, nano_random *random, const nano_command *asker,
-                                      const char *name, const nano_slot **ret_slot)
+static const nano_command *draw_value(const nano_commands *commands, nano_random *random,
+                                      const nano_command *asker, const char *name, const nano_slot **ret_slot)
 {
     /* what is done to a coffee maker is not done to a vacuum cleaner */
     const bool same_intent = strcmp(name, "device_type") == 0;
@@ -227,7 +230,8 @@ static const nano_command *draw_value(const nano_commands *commands, nano_random
     return NULL;
 }
 
-static filled with_other_values(const nano_commands *commands, nano_random *random, const nano_command *command)
+static filled with_other_values(const nano_commands *commands, nano_random *random,
+                                const nano_command *command)
 {
     filled ret = {.command = *command};
     nano_text text = nano_text_over(ret.text, sizeof ret.text);
@@ -235,9 +239,8 @@ static filled with_other_values(const nano_commands *commands, nano_random *rand
     for (int32_t i = 0; i < command->slot_count; i++) {
         const nano_slot *slot = &command->slots[i];
         const nano_slot *other = slot;
-        const nano_command *from = nano_random_chance(random, 60)
-                                       ? draw_value(commands, random, command, slot->name, &other)
-                                       : NULL;
+        const nano_command *from =
+            nano_random_chance(random, 60) ? draw_value(commands, random, command, slot->name, &other) : NULL;
         const char *value = from == NULL ? command->text : from->text;
         nano_text_add(&text, command->text + done, slot->start - done);
         ret.command.slots[i].start = text.size;
@@ -256,7 +259,7 @@ json_t *nano_command_vary(const nano_commands *commands, const nano_words *words
     const size_t count = home ? commands->order_count : commands->count - commands->order_count;
     const size_t at = commands->orders[first + (size_t)nano_random_below(random, (int64_t)count)];
     const nano_command *command = &commands->list[at];
-    const filled varied = nano_random_chance(random, 50) ? with_other_values(commands, random, command)
-                                                         : as_it_is(command);
+    const filled varied =
+        nano_random_chance(random, 50) ? with_other_values(commands, random, command) : as_it_is(command);
     return row_of(&varied, words, random);
 }

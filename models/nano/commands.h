@@ -37,7 +37,8 @@ smidge_status nano_commands_read(const char *path, const char *split, nano_comma
 void nano_commands_done(nano_commands *commands);
 
 /* {"prompt", "json", "id"}: the command as it is. NULL without memory, from both. */
-json_t *nano_command_row(const nano_commands *commands, const nano_words *words, nano_random *random, size_t at);
+json_t *nano_command_row(const nano_commands *commands, const nano_words *words, nano_random *random,
+                         size_t at);
 /* One of them by chance, two of three for the home, half of these with the values of slots taken from other commands. */
 json_t *nano_command_vary(const nano_commands *commands, const nano_words *words, nano_random *random);
 

@@ -34,8 +34,8 @@ static json_t *reading_row(const nano_case *c, int64_t number)
     char id[160];
     snprintf(id, sizeof id, "%s-%d-apart%" PRId64 "-edge%" PRId64 "-%" PRId64, forms[c->form], (int)c->count,
              c->apart, c->edge, number);
-    return json_pack("{s:s#, s:s, s:s}", "prompt", c->prompt, (int)c->size, "label", nano_severity_name(c->severity),
-                     "id", id);
+    return json_pack("{s:s#, s:s, s:s}", "prompt", c->prompt, (int)c->size, "label",
+                     nano_severity_name(c->severity), "id", id);
 }
 
 static smidge_status make_readings(const arguments *given, const nano_words *words, nano_data_file *file,
@@ -80,7 +80,8 @@ static smidge_status make(const char *what, const arguments *given, smidge_error
 
 /* ---- The command line ---- */
 
-static bool take_number(const char *text, int64_t least, int64_t most, char end, int64_t *ret, const char **ret_rest)
+static bool take_number(const char *text, int64_t least, int64_t most, char end, int64_t *ret,
+                        const char **ret_rest)
 {
     char *rest;
     errno = 0;
@@ -159,12 +160,12 @@ static bool take_option(int option, arguments *given)
 static bool take_arguments(int argc, char **argv, arguments *given)
 {
     static const struct option options[] = {
-        {"words", required_argument, NULL, 'w'},     {"data", required_argument, NULL, 'd'},
-        {"split", required_argument, NULL, 'p'},     {"seed", required_argument, NULL, 's'},
-        {"count", required_argument, NULL, 'c'},     {"sensors", required_argument, NULL, 'n'},
-        {"near", required_argument, NULL, 'l'},      {"raw", required_argument, NULL, 'r'},
-        {"worked", required_argument, NULL, 'k'},    {"explained", required_argument, NULL, 'e'},
-        {"output", required_argument, NULL, 'o'},    {0},
+        {"words", required_argument, NULL, 'w'},  {"data", required_argument, NULL, 'd'},
+        {"split", required_argument, NULL, 'p'},  {"seed", required_argument, NULL, 's'},
+        {"count", required_argument, NULL, 'c'},  {"sensors", required_argument, NULL, 'n'},
+        {"near", required_argument, NULL, 'l'},   {"raw", required_argument, NULL, 'r'},
+        {"worked", required_argument, NULL, 'k'}, {"explained", required_argument, NULL, 'e'},
+        {"output", required_argument, NULL, 'o'}, {0},
     };
     for (int option; (option = getopt_long(argc - 1, argv + 1, "o:", options, NULL)) != -1;) {
         if (!take_option(option, given))
@@ -179,7 +180,8 @@ static bool take_arguments(int argc, char **argv, arguments *given)
 
 int main(int argc, char **argv)
 {
-    arguments given = {.mix = {.least = 1, .most = NANO_SENSORS_MAX, .near_percent = 20, .shares = {1, 1, 0}}};
+    arguments given = {
+        .mix = {.least = 1, .most = NANO_SENSORS_MAX, .near_percent = 20, .shares = {1, 1, 0}}};
     smidge_error error = {0};
     if (argc < 2 || !take_arguments(argc, argv, &given)) {
         fputs(usage, stderr);

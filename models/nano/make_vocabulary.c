@@ -31,7 +31,8 @@ static smidge_status add_example(nano_corpus *corpus, const smg_example *example
     return nano_corpus_add(corpus, text, (size_t)size, error);
 }
 
-static smidge_status make(const char *const *paths, size_t count, int32_t size, const char *out, smidge_error *error)
+static smidge_status make(const char *const *paths, size_t count, int32_t size, const char *out,
+                          smidge_error *error)
 {
     SMG_CLEANUP(smg_dataset_done) smg_dataset set = {0};
     SMG_CLEANUP(free_corpus) nano_corpus *corpus = NULL;
@@ -47,8 +48,9 @@ static smidge_status make(const char *const *paths, size_t count, int32_t size, 
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"size", required_argument, NULL, 's'}, {"output", required_argument, NULL, 'o'}, {0}};
+    static const struct option options[] = {{"size", required_argument, NULL, 's'},
+                                            {"output", required_argument, NULL, 'o'},
+                                            {0}};
     const char *out = NULL;
     long size = 0;
     bool good = true;
@@ -66,7 +68,8 @@ int main(int argc, char **argv)
         return 2;
     }
     smidge_error error = {0};
-    if (make((const char *const *)argv + optind, (size_t)(argc - optind), (int32_t)size, out, &error) != SMIDGE_OK) {
+    if (make((const char *const *)argv + optind, (size_t)(argc - optind), (int32_t)size, out, &error) !=
+        SMIDGE_OK) {
         fprintf(stderr, "make_vocabulary: %s: %s\n", error.where, error.message);
         return 1;
     }

@@ -153,7 +153,8 @@ static void merge_pair(word *w, nano_merge pair, int32_t merged)
 {
     int32_t to = 0;
     for (int32_t from = 0; from < w->size; from++) {
-        const bool here = from + 1 < w->size && w->symbols[from] == pair.left && w->symbols[from + 1] == pair.right;
+        const bool here =
+            from + 1 < w->size && w->symbols[from] == pair.left && w->symbols[from + 1] == pair.right;
         w->symbols[to++] = here ? merged : w->symbols[from];
         from += here;
     }
@@ -175,8 +176,8 @@ static int64_t best_pair(const int64_t *counts, int32_t symbols, nano_merge *ret
     return best;
 }
 
-smidge_status nano_corpus_merges(nano_corpus *corpus, int32_t most, nano_merge *ret_merges, int32_t *ret_count,
-                                 smidge_error *error)
+smidge_status nano_corpus_merges(nano_corpus *corpus, int32_t most, nano_merge *ret_merges,
+                                 int32_t *ret_count, smidge_error *error)
 {
     const size_t pairs = (size_t)NANO_SYMBOLS_MAX * NANO_SYMBOLS_MAX;
     SMG_CLEANUP(smg_free_ptr) int64_t *counts = smg_alloc_array(pairs, sizeof *counts);

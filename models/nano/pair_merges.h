@@ -24,7 +24,7 @@ typedef struct nano_merge {
 
 /* At most `most` merges, fewer where no pair is left that occurs twice; of pairs that are equally frequent the one of
  * the lower symbols. The corpus is used up. SMIDGE_E_NOMEM. */
-smidge_status nano_corpus_merges(nano_corpus *corpus, int32_t most, nano_merge *ret_merges, int32_t *ret_count,
-                                 smidge_error *error) SMG_MUST_CHECK;
+smidge_status nano_corpus_merges(nano_corpus *corpus, int32_t most, nano_merge *ret_merges,
+                                 int32_t *ret_count, smidge_error *error) SMG_MUST_CHECK;
 
 #endif

@@ -10,6 +10,7 @@
 #define NANO_SENSORS_MAX 6
 #define NANO_NAME_MAX 64
 #define NANO_PROMPT_MAX 4096
+#define NANO_HINTS_MAX 64
 
 typedef struct nano_sensor {
     char name[NANO_NAME_MAX];
@@ -18,6 +19,24 @@ typedef struct nano_sensor {
     nano_decimal value;
     nano_distance distance;
 } nano_sensor;
+
+/* What a reader knows at a place of the prompt, for training alone: to learn to say it there, beside the label at the end, is
+ * to learn to compare. It stands in no text. */
+typedef enum nano_hint_kind {
+    NANO_HINT_SIZE,     /* behind a number: how large it is */
+    NANO_HINT_DISTANCE, /* behind a sensor whose limit and reading are both known: how far out, or within */
+    NANO_HINT_KINDS
+} nano_hint_kind;
+
+/* Of the hints of each kind there are so many, from 0. */
+#define NANO_HINT_SIZES 100
+#define NANO_HINT_DISTANCES 27
+
+typedef struct nano_hint {
+    size_t end; /* bytes of the prompt that have been read */
+    nano_hint_kind kind;
+    int32_t value;
+} nano_hint;
 
 typedef enum nano_form {
     NANO_RAW,       /* limits and readings; the model compares */
@@ -34,14 +53,16 @@ typedef struct nano_case {
     nano_sensor sensors[NANO_SENSORS_MAX];
     int64_t apart; /* the least of the sensors' distances, as in nano_distance */
     int64_t edge;
+    int32_t hint_count;
+    nano_hint hints[NANO_HINTS_MAX]; /* in the order of the prompt */
     size_t size;
     char prompt[NANO_PROMPT_MAX]; /* what is given to the model; the label follows behind a space */
 } nano_case;
 
 typedef struct nano_mix {
-    int32_t least, most;         /* sensors */
-    int32_t near_percent;        /* cases within 2 % of a limit */
-    int32_t shares[NANO_FORMS];  /* weights of the forms */
+    int32_t least, most;        /* sensors */
+    int32_t near_percent;       /* cases within 2 % of a limit */
+    int32_t shares[NANO_FORMS]; /* weights of the forms */
 } nano_mix;
 
 /* Numbers for a case of this severity. The case is `near` only where that is possible: a lone sensor near its limit is not
@@ -49,6 +70,8 @@ typedef struct nano_mix {
 void nano_case_numbers(nano_random *random, const nano_mix *mix, nano_severity severity, nano_case *ret_case);
 /* Names, units and the prompt for the numbers that are there. False where the text became too long. */
 bool nano_case_text(nano_random *random, const nano_words *words, nano_case *c);
+int32_t nano_hint_of_size(nano_decimal value);
+int32_t nano_hint_of_distance(const nano_distance *distance);
 /* Both, again until it fits; the severities take turns with `number`, so that they are balanced. */
 void nano_case_make(nano_random *random, const nano_words *words, const nano_mix *mix, uint64_t number,
                     nano_case *ret_case);

@@ -49,7 +49,8 @@ static void look_at(nano_distance *distance, int64_t value, int64_t limit, int s
 {
     const int64_t beyond = (value - limit) * side;
     const int64_t apart = percent_of(magnitude(beyond), limit, false);
-    int64_t edge = percent_of(magnitude(beyond * 100 - magnitude(limit) * SEVERE_PERCENT), limit * 100, false);
+    int64_t edge =
+        percent_of(magnitude(beyond * 100 - magnitude(limit) * SEVERE_PERCENT), limit * 100, false);
     if (limit == 0)
         edge = apart;
     if (beyond > 0) {

@@ -40,7 +40,8 @@ static void name_bytes(names *n)
 static void name_merges(names *n, const nano_merge *merges, int32_t count)
 {
     for (int32_t i = 0; i < count; i++)
-        snprintf(n->list[NANO_BYTES + i], sizeof *n->list, "%s%s", n->list[merges[i].left], n->list[merges[i].right]);
+        snprintf(n->list[NANO_BYTES + i], sizeof *n->list, "%s%s", n->list[merges[i].left],
+                 n->list[merges[i].right]);
 }
 
 static smg_text text_of(const char *text)
@@ -48,7 +49,8 @@ static smg_text text_of(const char *text)
     return (smg_text){text, strlen(text)};
 }
 
-static smidge_status write_tokens(smg_gguf_writer *writer, const names *n, int32_t symbols, smidge_error *error)
+static smidge_status write_tokens(smg_gguf_writer *writer, const names *n, int32_t symbols,
+                                  smidge_error *error)
 {
     int32_t types[NANO_SPECIALS + NANO_SYMBOLS_MAX];
     const uint64_t count = (uint64_t)(NANO_SPECIALS + symbols);
@@ -62,8 +64,8 @@ static smidge_status write_tokens(smg_gguf_writer *writer, const names *n, int32
     return smg_gguf_write_array(writer, KEY("token_type"), SMG_GGUF_I32, types, count, error);
 }
 
-static smidge_status write_merges(smg_gguf_writer *writer, const names *n, const nano_merge *merges, int32_t count,
-                                  smidge_error *error)
+static smidge_status write_merges(smg_gguf_writer *writer, const names *n, const nano_merge *merges,
+                                  int32_t count, smidge_error *error)
 {
     SMG_TRY(smg_gguf_write_texts(writer, KEY("merges"), (uint64_t)count, error));
     for (int32_t i = 0; i < count; i++) {
@@ -74,8 +76,8 @@ static smidge_status write_merges(smg_gguf_writer *writer, const names *n, const
     return SMIDGE_OK;
 }
 
-static smidge_status write_keys(smg_gguf_writer *writer, const names *n, const nano_merge *merges, int32_t count,
-                                smidge_error *error)
+static smidge_status write_keys(smg_gguf_writer *writer, const names *n, const nano_merge *merges,
+                                int32_t count, smidge_error *error)
 {
     SMG_TRY(smg_gguf_write_text(writer, "general.architecture", text_of("llama"), error));
     SMG_TRY(smg_gguf_write_text(writer, "general.name", text_of("smidge-nano"), error));
@@ -95,7 +97,8 @@ static void close_writer(smg_gguf_writer **writer)
     smg_gguf_write_close(*writer);
 }
 
-smidge_status nano_vocabulary_write(const char *path, const nano_merge *merges, int32_t count, smidge_error *error)
+smidge_status nano_vocabulary_write(const char *path, const nano_merge *merges, int32_t count,
+                                    smidge_error *error)
 {
     SMG_CLEANUP(close_writer) smg_gguf_writer *writer = NULL;
     SMG_CLEANUP(smg_free_ptr) void *block = smg_alloc_array((size_t)(NANO_BYTES + count), NAME_MAX_BYTES + 1);

@@ -9,7 +9,7 @@
 enum { NANO_SPECIALS = 4 };
 
 /* SMIDGE_E_IO, SMIDGE_E_NOMEM; whole or not at all. */
-smidge_status nano_vocabulary_write(const char *path, const nano_merge *merges, int32_t count, smidge_error *error)
-    SMG_MUST_CHECK;
+smidge_status nano_vocabulary_write(const char *path, const nano_merge *merges, int32_t count,
+                                    smidge_error *error) SMG_MUST_CHECK;
 
 #endif

@@ -32,8 +32,8 @@ static smidge_status take_lines(nano_list *list, const char *path, smidge_error 
             continue;
         if (strlen(line) > NANO_LINE_MAX || list->count == NANO_LINES_MAX)
             return smg_error_set(error, SMIDGE_E_INVALID, path,
-                                 "a line of over %d bytes, or more than %d lines (shorten the list)", NANO_LINE_MAX,
-                                 NANO_LINES_MAX);
+                                 "a line of over %d bytes, or more than %d lines (shorten the list)",
+                                 NANO_LINE_MAX, NANO_LINES_MAX);
         unescape(line);
         list->lines[list->count++] = line;
     }
