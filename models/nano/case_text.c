@@ -87,10 +87,16 @@ static const char *draw_unit(nano_random *random, const nano_words *words, char 
     return "";
 }
 
-static void draw_name(nano_random *random, const nano_words *words, nano_sensor *sensor)
+static void draw_name(nano_random *random, const nano_words *words, bool terse, nano_sensor *sensor)
 {
     nano_text name = nano_text_over(sensor->name, sizeof sensor->name);
     char kind = 'x';
+    if (terse) {
+        const char *syllable = nano_list_pick(&words->syllables, random);
+        nano_text_add(&name, syllable, strlen(syllable));
+        sensor->unit = "";
+        return;
+    }
     if (nano_random_chance(random, 20)) {
         make_up(random, words, &name);
     } else {
@@ -107,7 +113,7 @@ static void draw_names(nano_random *random, const nano_words *words, nano_case *
     for (int32_t i = 0; i < c->count; i++) {
         bool taken;
         do {
-            draw_name(random, words, &c->sensors[i]);
+            draw_name(random, words, c->terse, &c->sensors[i]);
             taken = false;
             for (int32_t j = 0; j < i; j++)
                 taken = taken || strcasecmp(c->sensors[i].name, c->sensors[j].name) == 0;
@@ -263,6 +269,16 @@ static void write_device(const style *s, nano_text *text)
     nano_text_expand(text, nano_list_pick(&s->words->devices, s->random), fields);
 }
 
+/* What is known behind the byte that was written last; of two at one place the later, which knows more. */
+static void take_hint(nano_case *c, size_t size, const char *bytes)
+{
+    const nano_hint hint = {size - 1, (nano_hint_kind)(bytes[1] - 1), (uint8_t)bytes[2] - 1};
+    if (c->hint_count > 0 && c->hints[c->hint_count - 1].at == hint.at)
+        c->hint_count--;
+    if (c->hint_count < NANO_HINTS_MAX)
+        c->hints[c->hint_count++] = hint;
+}
+
 /* No white space at the ends, and none twice where a part was left out; marks become hints. */
 static void tidy(nano_case *c, nano_text *text)
 {
@@ -271,9 +287,7 @@ static void tidy(nano_case *c, nano_text *text)
         const char byte = text->data[from];
         const bool doubled = to > 0 && byte == ' ' && text->data[to - 1] == ' ';
         if (byte == MARK) {
-            if (c->hint_count < NANO_HINTS_MAX)
-                c->hints[c->hint_count++] = (nano_hint){to, (nano_hint_kind)(text->data[from + 1] - 1),
-                                                        (uint8_t)text->data[from + 2] - 1};
+            take_hint(c, to, text->data + from);
             from += 2;
         } else if (!doubled && (to > 0 || !isspace((unsigned char)byte))) {
             text->data[to++] = byte;
@@ -282,6 +296,9 @@ static void tidy(nano_case *c, nano_text *text)
     while (to > 0 && isspace((unsigned char)text->data[to - 1]))
         to--;
     text->data[text->size = to] = '\0';
+    /* behind the last byte it is the label that is asked for */
+    while (c->hint_count > 0 && c->hints[c->hint_count - 1].at + 1 >= to)
+        c->hint_count--;
 }
 
 typedef struct lists {
@@ -315,6 +332,8 @@ static const char *draw_frame(style *s, const nano_case *c)
     const nano_words *words = s->words;
     if (c->form == NANO_WORKED)
         return nano_list_pick(&words->frames_worked, s->random);
+    if (c->terse)
+        return nano_list_pick(&words->frames_terse, s->random);
     s->json = nano_random_chance(s->random, 15);
     const bool apart = nano_random_chance(s->random, 50);
     if (s->json)
@@ -334,7 +353,8 @@ bool nano_case_text(nano_random *random, const nano_words *words, nano_case *c)
     if (!write_lists(&s, c, frame, &parts))
         return false;
     nano_text asked = nano_text_over(instruction, sizeof instruction);
-    write_instruction(&s, &asked);
+    if (!c->terse)
+        write_instruction(&s, &asked);
     nano_text of = nano_text_over(device, sizeof device);
     write_device(&s, &of);
     const nano_field fields[] = {{"i", instruction},

@@ -1,9 +1,9 @@
 /* Numbers as one of a few, in their order. */
 #include "readings.h"
 
-/* Twenty to a factor of ten, by steps that are the same on every machine: thousandths of 10^(i/20). */
-static const int64_t twentieths[] = {1000, 1122, 1259, 1413, 1585, 1778, 1995, 2239, 2512, 2818,
-                                     3162, 3548, 3981, 4467, 5012, 5623, 6310, 7079, 7943, 8913};
+/* Eight to a factor of ten, by steps that are the same on every machine: thousandths of 10^(i/8). */
+enum { STEPS = 8 };
+static const int64_t eighths[STEPS] = {1000, 1334, 1778, 2371, 3162, 4217, 5623, 7499};
 
 int32_t nano_hint_of_size(nano_decimal value)
 {
@@ -12,13 +12,21 @@ int32_t nano_hint_of_size(nano_decimal value)
     /* from 0.01, a hundred times what a decimal is scaled by */
     int64_t power = 100;
     int32_t hint = 0;
-    while (hint + 20 < NANO_HINT_SIZES && scaled >= power * 10) {
+    while (hint + STEPS < NANO_HINT_SIZES && scaled >= power * 10) {
         power *= 10;
-        hint += 20;
+        hint += STEPS;
     }
-    for (int32_t i = 1; i < 20 && scaled * 1000 >= power * twentieths[i]; i++)
+    for (int32_t i = 1; i < STEPS && scaled * 1000 >= power * eighths[i]; i++)
         hint++;
     return hint;
+}
+
+char nano_hint_letter(const nano_hint *hint)
+{
+    static const char distances[NANO_HINT_DISTANCES + 1] = "abcdefghijklmnopqrstuvwxyzA";
+    static const char sizes[] = "BCDEFGHIJKLMNOPQRSTUVWXYZ!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+    _Static_assert(sizeof sizes - 1 >= NANO_HINT_SIZES, "a character each");
+    return hint->kind == NANO_HINT_DISTANCE ? distances[hint->value] : sizes[hint->value];
 }
 
 /* Ends of the classes, in thousandths of a percent; finest where labels change: at the limit and at 30 % beyond it. */

@@ -29,11 +29,11 @@ typedef enum nano_hint_kind {
 } nano_hint_kind;
 
 /* Of the hints of each kind there are so many, from 0. */
-#define NANO_HINT_SIZES 100
+#define NANO_HINT_SIZES 56
 #define NANO_HINT_DISTANCES 27
 
 typedef struct nano_hint {
-    size_t end; /* bytes of the prompt that have been read */
+    size_t at; /* byte of the prompt: once it was read, this is known; ascending */
     nano_hint_kind kind;
     int32_t value;
 } nano_hint;
@@ -48,6 +48,7 @@ typedef enum nano_form {
 typedef struct nano_case {
     nano_form form;
     nano_severity severity;
+    bool terse;
     bool near; /* made to have a value within 2 % of a limit */
     int32_t count;
     nano_sensor sensors[NANO_SENSORS_MAX];
@@ -63,6 +64,7 @@ typedef struct nano_mix {
     int32_t least, most;        /* sensors */
     int32_t near_percent;       /* cases within 2 % of a limit */
     int32_t shares[NANO_FORMS]; /* weights of the forms */
+    int32_t terse_percent; /* raw and explained cases that are drill: short names, no units, hardly a word */
 } nano_mix;
 
 /* Numbers for a case of this severity. The case is `near` only where that is possible: a lone sensor near its limit is not
@@ -70,6 +72,8 @@ typedef struct nano_mix {
 void nano_case_numbers(nano_random *random, const nano_mix *mix, nano_severity severity, nano_case *ret_case);
 /* Names, units and the prompt for the numbers that are there. False where the text became too long. */
 bool nano_case_text(nano_random *random, const nano_words *words, nano_case *c);
+/* Each is told by a character of its own, which is a token in every byte-level vocabulary. */
+char nano_hint_letter(const nano_hint *hint);
 int32_t nano_hint_of_size(nano_decimal value);
 int32_t nano_hint_of_distance(const nano_distance *distance);
 /* Both, again until it fits; the severities take turns with `number`, so that they are balanced. */

@@ -39,6 +39,7 @@ typedef struct nano_list {
     X(frames_items)                                                                                          \
     X(frames_lists_json)                                                                                     \
     X(frames_items_json)                                                                                     \
+    X(frames_terse)                                                                                          \
     X(frames_worked)                                                                                         \
     X(instructions)                                                                                          \
     X(orders)                                                                                                \

@@ -152,22 +152,26 @@ static void check_numbers(const nano_case *c, const nano_mix *mix)
 
 static void check_text(const nano_case *c)
 {
-    size_t end = 0;
+    size_t at = 0;
     int distances = 0;
     assert_int_equal(c->size, strlen(c->prompt));
     assert_false(isspace((unsigned char)c->prompt[0]) || isspace((unsigned char)c->prompt[c->size - 1]));
-    for (const char *at = c->prompt; *at != '\0'; at++) {
-        assert_true((unsigned char)*at >= 0x20 || *at == '\n');
-        assert_false(at[0] == '$' && islower((unsigned char)at[1])); /* a field that nobody filled */
+    for (const char *byte = c->prompt; *byte != '\0'; byte++) {
+        assert_true((unsigned char)*byte >= 0x20 || *byte == '\n');
+        assert_false(byte[0] == '$' && islower((unsigned char)byte[1])); /* a field that nobody filled */
     }
     for (int i = 0; i < c->hint_count; i++) {
-        assert_true(c->hints[i].end >= end && c->hints[i].end <= c->size + 2);
-        end = c->hints[i].end;
+        assert_true((i == 0 || c->hints[i].at > at) && c->hints[i].at + 1 < c->size);
+        at = c->hints[i].at;
         distances += c->hints[i].kind == NANO_HINT_DISTANCE;
         assert_in_range(c->hints[i].value, 0,
                         c->hints[i].kind == NANO_HINT_SIZE ? NANO_HINT_SIZES - 1 : NANO_HINT_DISTANCES - 1);
+        if (c->hints[i].kind == NANO_HINT_SIZE)
+            assert_true(isdigit((unsigned char)c->prompt[at]));
     }
-    assert_int_equal(distances, c->form == NANO_WORKED ? 0 : c->count);
+    /* that behind the last byte makes room for the label */
+    assert_in_range(distances, c->form == NANO_WORKED ? 0 : c->count - 1,
+                    c->form == NANO_WORKED ? 0 : c->count);
 }
 
 /* What stands in a prompt of which the numeric work was done. */
@@ -187,7 +191,7 @@ static nano_severity severity_of_words(const char *prompt)
 
 static void check_cases(const nano_words *words, nano_form form, int count)
 {
-    nano_mix mix = {.least = 1, .most = 6, .near_percent = 20};
+    nano_mix mix = {.least = 1, .most = 6, .near_percent = 20, .terse_percent = 20};
     nano_random random = {(uint64_t)form + 1};
     int near = 0;
     int severities[NANO_SEVERITIES] = {0};
@@ -291,6 +295,34 @@ static void labels_read_back(void **state)
         for (int j = 0; j < c.count; j++)
             judged[j] = judge_text(c.prompt, c.sensors[j].name);
         assert_int_equal(c.severity, severity_of(judged, c.count));
+    }
+}
+
+/* Larger numbers and distances have no lower hints, and each has a letter of its own. */
+static void hints_in_order(void **state)
+{
+    (void)state;
+    char seen[256] = {0};
+    int32_t last = 0;
+    for (int64_t digits = 0; digits < 200000000; digits += digits / 50 + 1) {
+        const int32_t hint = nano_hint_of_size((nano_decimal){-digits, 4});
+        assert_true(hint >= last && hint <= last + 1);
+        last = hint;
+    }
+    assert_int_equal(last, 48 + 2); /* 20000: six powers of ten above 0.01, and 2 > 10^(2/8) */
+    last = 0;
+    for (int64_t out = -100000; out < 300000; out++) {
+        const nano_distance distance = {.side = out > 0, .out = out, .apart = -out};
+        const int32_t hint = nano_hint_of_distance(&distance);
+        assert_true(hint == last || hint == last + 1);
+        last = hint;
+    }
+    assert_int_equal(last, NANO_HINT_DISTANCES - 1);
+    for (int kind = 0; kind < NANO_HINT_KINDS; kind++) {
+        for (int32_t i = 0; i < (kind == NANO_HINT_SIZE ? NANO_HINT_SIZES : NANO_HINT_DISTANCES); i++) {
+            const nano_hint hint = {0, (nano_hint_kind)kind, i};
+            assert_int_equal(seen[(unsigned char)nano_hint_letter(&hint)]++, 0);
+        }
     }
 }
 
@@ -537,6 +569,7 @@ int main(void)
         cmocka_unit_test(rule),
         cmocka_unit_test(labels),
         cmocka_unit_test(labels_read_back),
+        cmocka_unit_test(hints_in_order),
         cmocka_unit_test(words_are_disjoint),
         cmocka_unit_test(names_are_disjoint),
         cmocka_unit_test(same_seed_same_bytes),
