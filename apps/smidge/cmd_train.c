@@ -58,6 +58,7 @@ static int run(int argc, char **argv, int64_t started)
     training_flags options;
     cli_list stages = {.count = 0};
     training_flags_init(&options);
+    options.patience = 0; /* what is hard is learned late */
     options.options.full = true;
     options.options.muon = true;
     options.options.rate = 3e-3;

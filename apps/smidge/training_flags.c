@@ -73,7 +73,8 @@ int training_flags_parse(const cli_command *command, training_flags *flags, cons
         {"--valid-every", CLI_INT, &flags->valid_every, "N",
          "validate every N steps (default: 20 times in all)"},
         {"--patience", CLI_INT, &flags->patience, "N",
-         "stop after N validations without a better one; 0: never (default 6)"},
+         flags->patience > 0 ? "stop after N validations without a better one; 0: never (default 6)"
+                             : "stop after N validations without a better one (default 0: never)"},
         {"--batch-tokens", CLI_INT, &flags->batch_tokens, "N", "tokens of a step, instead of --batch-size"},
         {"--sequence", CLI_INT, &flags->options.sequence, "N",
          "most tokens of an example (default: as the data need, within the model's context)"},
@@ -81,6 +82,8 @@ int training_flags_parse(const cli_command *command, training_flags *flags, cons
          "leave out examples that are longer, and say how many"},
         {"--loss", CLI_TEXT, &flags->loss, "answer|all",
          "what is learned (default answer: the prompt is not)"},
+        {"--hints", CLI_DOUBLE, &flags->options.hints, "W",
+         "weight of the examples' hints beside the answer's 1; 0: leave them out (default 1)"},
         {"--warmup", CLI_DOUBLE, &flags->options.warmup, "P",
          "share of the steps in which the learning rate rises (default 0.05)"},
         {"--lr-floor", CLI_DOUBLE, &flags->options.floor, "P",

@@ -105,15 +105,17 @@ smidge_status smg_stream_steps(const smg_stream *stream, const smg_batch_size *s
 
 /* ---- Packing --------------------------------------------------------------------------------------------- */
 
-smidge_status smg_packer_init(smg_packer *packer, int32_t most, smidge_error *error)
+smidge_status smg_packer_init(smg_packer *packer, int32_t most, float hint_weight, smidge_error *error)
 {
-    *packer = (smg_packer){.most = most};
+    *packer = (smg_packer){.most = most, .hint_weight = hint_weight};
+    packer->weights = smg_alloc_array((size_t)most, sizeof *packer->weights);
     packer->tokens = smg_alloc_array((size_t)most, sizeof *packer->tokens);
     packer->targets = smg_alloc_array((size_t)most, sizeof *packer->targets);
     packer->starts = smg_alloc_array((size_t)most, sizeof *packer->starts);
-    if (packer->tokens != NULL && packer->targets != NULL && packer->starts != NULL)
+    if (packer->tokens != NULL && packer->targets != NULL && packer->starts != NULL &&
+        packer->weights != NULL)
         return SMIDGE_OK;
-    return smg_error_no_memory(error, "training data", (size_t)most * 3 * sizeof *packer->tokens);
+    return smg_error_no_memory(error, "training data", (size_t)most * 4 * sizeof *packer->tokens);
 }
 
 void smg_packer_done(smg_packer *packer)
@@ -121,7 +123,25 @@ void smg_packer_done(smg_packer *packer)
     smg_free(packer->tokens);
     smg_free(packer->targets);
     smg_free(packer->starts);
+    smg_free(packer->weights);
     *packer = (smg_packer){.most = 0};
+}
+
+/* Where the answer begins, it goes before a hint. */
+static bool counts(const smg_sequence *one, const smg_token_hint *hint)
+{
+    return hint->at + 1 < one->answer && hint->at + 1 < one->length;
+}
+
+static void put_hints(smg_packer *packer, const smg_sequences *set, const smg_sequence *one, int32_t first)
+{
+    for (int32_t i = 0; i < one->hint_count; i++) {
+        const smg_token_hint *hint = &set->hints[one->first_hint + (size_t)i];
+        if (!counts(one, hint))
+            continue;
+        packer->targets[first + hint->at] = hint->token;
+        packer->weights[first + hint->at] = packer->hint_weight;
+    }
 }
 
 size_t smg_packer_fill(smg_packer *packer, const smg_sequences *set, const int32_t *items, size_t count,
@@ -135,23 +155,36 @@ size_t smg_packer_fill(smg_packer *packer, const smg_sequences *set, const int32
             break;
         const int32_t *tokens = set->tokens + one->first;
         packer->starts[packed] = used;
-        for (int32_t i = 0; i + 1 < one->length; i++, used++) {
-            packer->tokens[used] = tokens[i];
-            packer->targets[used] = i + 1 >= one->answer ? tokens[i + 1] : -1;
+        for (int32_t i = 0; i + 1 < one->length; i++) {
+            packer->tokens[used + i] = tokens[i];
+            packer->targets[used + i] = i + 1 >= one->answer ? tokens[i + 1] : -1;
+            packer->weights[used + i] = 1.0F;
         }
+        put_hints(packer, set, one, used);
+        used += one->length - 1;
     }
     *ret_batch = (smg_train_batch){.tokens = packer->tokens,
                                    .targets = packer->targets,
+                                   .weights = packer->weights,
                                    .count = used,
                                    .starts = packer->starts,
                                    .sequences = (int32_t)packed};
     return packed;
 }
 
-int64_t smg_sequences_scored(const smg_sequences *set, const int32_t *items, size_t count)
+double smg_packer_scored(const smg_packer *packer, const smg_sequences *set, const int32_t *items,
+                         size_t count)
 {
-    int64_t scored = 0;
-    for (size_t i = 0; i < count; i++)
-        scored += set->list[items[i]].length - set->list[items[i]].answer;
-    return scored;
+    int64_t answers = 0, hints = 0;
+    for (size_t i = 0; i < count; i++) {
+        const smg_sequence *one = &set->list[items[i]];
+        answers += one->length - one->answer;
+        int32_t last = -1; /* the later of two at one place counts */
+        for (int32_t h = 0; h < one->hint_count; h++) {
+            const smg_token_hint *hint = &set->hints[one->first_hint + (size_t)h];
+            hints += counts(one, hint) && hint->at != last;
+            last = hint->at;
+        }
+    }
+    return (double)answers + (double)hints * (double)packer->hint_weight;
 }

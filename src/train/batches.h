@@ -38,17 +38,21 @@ smidge_status smg_stream_steps(const smg_stream *stream, const smg_batch_size *s
 /* Room for what goes through the model at once. */
 typedef struct smg_packer {
     int32_t *tokens, *targets, *starts; /* [most] */
+    float *weights;                     /* [most] */
     int32_t most;
+    float hint_weight; /* of a hint's loss; an answer's is 1 */
 } smg_packer;
 
 /* SMIDGE_E_NOMEM. */
-smidge_status smg_packer_init(smg_packer *packer, int32_t most, smidge_error *error) SMG_MUST_CHECK;
+smidge_status smg_packer_init(smg_packer *packer, int32_t most, float hint_weight, smidge_error *error)
+    SMG_MUST_CHECK;
 void smg_packer_done(smg_packer *packer);
 /* As many of the examples as fit, one behind the other and none split; each alone does. Returns how many. The batch points into the
  * packer. */
 size_t smg_packer_fill(smg_packer *packer, const smg_sequences *set, const int32_t *items, size_t count,
                        smg_train_batch *ret_batch);
-/* Tokens that have a loss. */
-int64_t smg_sequences_scored(const smg_sequences *set, const int32_t *items, size_t count);
+/* The weights of all losses: tokens of answers, and hints. */
+double smg_packer_scored(const smg_packer *packer, const smg_sequences *set, const int32_t *items,
+                         size_t count);
 
 #endif

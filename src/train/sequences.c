@@ -17,6 +17,7 @@ typedef struct encoding_run {
     const smg_dataset *set;
     const smg_encoding *encoding;
     smg_encoder *encoder;
+    size_t longest;                     /* bytes of an answer, a label or a hint */
     int32_t *answer;                    /* ids of the answer at hand */
     char *spelled;                      /* the answer with a space in front */
     int32_t chat_end;                   /* SMG_TOKEN_NONE: not looked for yet */
@@ -40,6 +41,7 @@ void smg_sequences_done(smg_sequences *sequences)
 {
     smg_free(sequences->tokens);
     smg_free(sequences->list);
+    smg_free(sequences->hints);
     *sequences = (smg_sequences){.tokens = NULL};
 }
 
@@ -82,6 +84,16 @@ static smidge_status append_sequence(smg_sequences *all, const smg_sequence *one
     all->list[all->count++] = *one;
     all->longest = one->length - 1 > all->longest ? one->length - 1 : all->longest;
     return SMIDGE_OK;
+}
+
+static smidge_status append_hint(smg_sequences *all, smg_token_hint hint, smidge_error *error)
+{
+    void *list = all->hints;
+    smidge_status status = grow(&list, &all->hint_room, all->hint_count + 1, sizeof *all->hints, error);
+    all->hints = list;
+    if (status == SMIDGE_OK)
+        all->hints[all->hint_count++] = hint;
+    return status;
 }
 
 /* ---- Chats ----------------------------------------------------------------------------------------------- */
@@ -206,11 +218,38 @@ static smidge_status encode_answer(encoding_run *run, const smg_example *example
     return ended && end != SMG_TOKEN_NONE ? append(run->sequences, &end, 1, run->error) : SMIDGE_OK;
 }
 
+/* The prompt's tokens spell it byte for byte, behind what is put in front of it: BOS, and a space in some vocabularies. */
+static smidge_status encode_hints(encoding_run *run, const smg_example *example, const int32_t *tokens,
+                                  size_t count)
+{
+    const smg_tokenizer *tokenizer = run->model->tokenizer;
+    const size_t shift = smg_tokenizer_adds_space(tokenizer) ? 1 : 0;
+    size_t end = 0; /* bytes up to and with token `at` */
+    size_t at = 0;
+    example_place place;
+    for (int32_t i = 0; i < example->hint_count; i++) {
+        const smg_hint *hint = &example->hints[i];
+        const size_t size = strlen(hint->text);
+        while (at < count && end <= hint->at + shift)
+            end += smg_tokenizer_bytes(tokenizer, tokens[at++]).size;
+        if (size == 0 || size > run->longest ||
+            smg_encoder_continue(run->encoder, hint->text, size, run->answer) == 0)
+            return smg_error_set(
+                run->error, SMIDGE_E_INVALID, place_of(example, &place),
+                "a hint cannot be spelled with this model's vocabulary (choose other words)");
+        if (at > 0)
+            SMG_TRY(append_hint(run->sequences,
+                                (smg_token_hint){.at = (int32_t)at - 1, .token = run->answer[0]},
+                                run->error));
+    }
+    return SMIDGE_OK;
+}
+
 static smidge_status encode(encoding_run *run, const smg_example *example, size_t *skipped)
 {
     example_place place;
     smg_sequences *all = run->sequences;
-    const size_t first = all->token_count;
+    const size_t first = all->token_count, first_hint = all->hint_count;
     const bool chat = run->encoding->chat || example->prompt == NULL;
     bool space = false;
     size_t prompt = 0;
@@ -219,11 +258,14 @@ static smidge_status encode(encoding_run *run, const smg_example *example, size_
     } else {
         const smidge_span span = {.text = example->prompt, .size = strlen(example->prompt)};
         SMG_TRY(encode_prompt(run, &span, 1, &space, &prompt));
+        if (run->encoding->hints)
+            SMG_TRY(encode_hints(run, example, all->tokens + first, prompt));
     }
     SMG_TRY(encode_answer(run, example, chat, space));
     const size_t length = all->token_count - first;
     if (length - 1 > (size_t)run->encoding->longest) {
         all->token_count = first;
+        all->hint_count = first_hint;
         if (!run->encoding->skip_long)
             return smg_error_set(run->error, SMIDGE_E_INVALID, place_of(example, &place),
                                  "the example has %zu tokens, more than %" PRId32
@@ -234,7 +276,9 @@ static smidge_status encode(encoding_run *run, const smg_example *example, size_
     }
     const smg_sequence one = {.first = first,
                               .length = (int32_t)length,
-                              .answer = run->encoding->all ? 1 : (int32_t)prompt};
+                              .answer = run->encoding->all ? 1 : (int32_t)prompt,
+                              .first_hint = first_hint,
+                              .hint_count = (int32_t)(all->hint_count - first_hint)};
     return append_sequence(all, &one, run->error);
 }
 
@@ -247,7 +291,12 @@ static smidge_status begin(encoding_run *run)
     for (size_t i = 0; i < set->count; i++) {
         const size_t size = strlen(set->examples[i].answer);
         longest = size > longest ? size : longest;
+        for (int32_t h = 0; h < set->examples[i].hint_count; h++) {
+            const size_t hint = strlen(set->examples[i].hints[h].text);
+            longest = hint > longest ? hint : longest;
+        }
     }
+    run->longest = longest;
     for (int32_t i = 0; i < set->label_count; i++) {
         const size_t size = strlen(set->labels[i]);
         for (int32_t j = 0; j < set->label_count; j++)
@@ -288,6 +337,8 @@ uint64_t smg_sequences_hash(const smg_sequences *sequences, uint64_t hash)
         const int32_t ends[] = {sequences->list[i].length, sequences->list[i].answer};
         sum = XXH64(ends, sizeof ends, sum);
     }
+    if (sequences->hint_count > 0)
+        sum = XXH64(sequences->hints, sequences->hint_count * sizeof *sequences->hints, sum);
     return sum;
 }
 

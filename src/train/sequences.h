@@ -16,7 +16,15 @@ typedef struct smg_sequence {
     size_t first;   /* in the tokens of all */
     int32_t length; /* at least 2 */
     int32_t answer; /* the first token that has a loss; from 1 */
+    size_t first_hint;
+    int32_t hint_count;
 } smg_sequence;
+
+/* What a prompt's token is asked for besides: data/dataset.h. */
+typedef struct smg_token_hint {
+    int32_t at;    /* in the sequence, before its answer */
+    int32_t token; /* the first of the hint's text */
+} smg_token_hint;
 
 /* Zeros are an empty set. */
 typedef struct smg_sequences {
@@ -24,6 +32,8 @@ typedef struct smg_sequences {
     size_t token_count, token_room;
     smg_sequence *list;
     size_t count, room;
+    smg_token_hint *hints;
+    size_t hint_count, hint_room;
     int32_t longest; /* tokens that go through the model: one less than those of the sequence */
 } smg_sequences;
 
@@ -31,6 +41,7 @@ typedef struct smg_encoding {
     int32_t longest; /* tokens that may go through the model at once */
     bool skip_long;  /* leave out what is longer, instead of refusing it */
     bool all;        /* a loss on every token, not on the answer's alone */
+    bool hints;      /* also on the tokens of prompts that the examples have hints for; not in chats */
     bool chat;       /* a prompt is a message of the user's; chat examples always are */
     const char *system;
     const char *template_name, *template_file; /* as smidge_chat_options has them */
@@ -45,7 +56,7 @@ smidge_status smg_sequences_add(smg_sequences *sequences, const smidge_model *mo
                                 size_t *ret_skipped, smidge_error *error) SMG_MUST_CHECK;
 void smg_sequences_done(smg_sequences *sequences);
 
-/* Of all tokens and where answers begin, on top of `hash`. */
+/* Of all tokens, hints, and where answers begin, on top of `hash`. */
 uint64_t smg_sequences_hash(const smg_sequences *sequences, uint64_t hash);
 
 /* Marks a share of the examples, at least one and never all, drawn by the seed; those of one group stay together.

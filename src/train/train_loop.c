@@ -64,7 +64,7 @@ smidge_status smg_loop_init(smg_loop *loop, smidge_error *error)
         (loop->valid != NULL && loop->best == NULL))
         return smg_error_no_memory(error, "training", all * sizeof *loop->best);
     list_arrays(loop);
-    SMG_TRY(smg_packer_init(&loop->packer, (int32_t)loop->place.batch, error));
+    SMG_TRY(smg_packer_init(&loop->packer, (int32_t)loop->place.batch, settings->hint_weight, error));
     return smg_stream_init(&loop->stream, &loop->stages[0].set, settings->seed, error);
 }
 
@@ -156,7 +156,7 @@ static smidge_status no_number(const smg_loop *loop, const char *what, smidge_er
 static smidge_status collect(smg_loop *loop, size_t count, double *ret_loss, smidge_error *error)
 {
     const smg_sequences *set = loop->stream.set;
-    const double scored = (double)smg_sequences_scored(set, loop->items, count);
+    const double scored = smg_packer_scored(&loop->packer, set, loop->items, count);
     double sum = 0.0;
     smg_trainee_clear(loop->trainee);
     for (size_t done = 0; done < count;) {

@@ -64,6 +64,7 @@ static void training_done(training *run)
 void smg_training_defaults(smg_training_options *ret_options)
 {
     *ret_options = (smg_training_options){.valid_share = 0.05,
+                                          .hints = 1.0,
                                           .rank = 8,
                                           .alpha = 16.0F,
                                           .targets = SMG_TARGET_ALL,
@@ -114,6 +115,8 @@ static smidge_status check_numbers(const smg_training_options *options, smidge_e
          "must be from 0.5 to below 1 (0.999 is usual)"},
         {options->valid_share >= 0.0 && options->valid_share <= 0.5, "--valid-share",
          "must be from 0 to 0.5 (0.05 is usual)"},
+        {options->hints >= 0.0 && options->hints <= 1000.0, "--hints",
+         "must be 0, for none, or above (1 is usual)"},
         {options->sequence >= 0, "--sequence", "must be above 0 (without it, it is as long as the data)"},
         {options->patience >= 0, "--patience", "must be 0, for never, or above (6 is usual)"},
         {options->valid_every >= 0, "--valid-every", "must be above 0 (without it, 20 times in all)"},
@@ -251,6 +254,7 @@ static void list_facts(training *run)
     if (options->muon)
         fact(run, "--muon-lr", "%.17g", options->muon_rate);
     fact(run, "--lr-floor", "%.17g", options->floor);
+    fact(run, "--hints", "%.17g", options->hints);
     fact(run, "--warmup", "%.17g", options->warmup);
     fact(run, "--weight-decay", "%.17g", options->decay);
     fact(run, "--clip", "%.17g", options->clip);
@@ -338,6 +342,7 @@ static void settle(training *run)
         .schedule = {.steps = steps, .warmup = warmup, .floor = options->floor},
         .rate = options->rate,
         .muon_rate = options->muon_rate,
+        .hint_weight = (float)options->hints,
         .clip = options->clip,
         .valid_every = every,
         .patience = options->patience,

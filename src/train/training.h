@@ -52,11 +52,12 @@ typedef struct smg_training_options {
     const char *type; /* of a whole model's matrices, as smidge quantize has them; NULL: F32 */
     smg_training_stage stages[SMG_TRAINING_STAGES_MAX];
     size_t stage_count;
-    const char *valid;         /* file of examples; NULL: `valid_share` of the first stage's */
-    double valid_share;        /* 0: none */
+    const char *valid;  /* file of examples; NULL: `valid_share` of the first stage's */
+    double valid_share; /* 0: none */
     bool chat, no_thinking;
     const char *system, *template_name, *template_file;
     bool loss_all, skip_long;
+    double hints;     /* weight of the losses at an example's hints; 0: they are not asked for */
     int32_t sequence; /* tokens of the longest example; 0: as long as it takes, within the model's context */
 
     bool full; /* all weights; else adapters */

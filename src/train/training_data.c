@@ -26,7 +26,8 @@ void smg_training_data_done(smg_training_data *data)
 
 static uint64_t bytes_of(const smg_sequences *set)
 {
-    return set->token_room * sizeof *set->tokens + set->room * sizeof *set->list;
+    return set->token_room * sizeof *set->tokens + set->room * sizeof *set->list +
+           set->hint_room * sizeof *set->hints;
 }
 
 uint64_t smg_training_data_bytes(const smg_training_data *data)
@@ -73,6 +74,7 @@ static smg_encoding encoding_of(const smg_training_options *options, const smidg
         .longest = options->sequence > 0 && options->sequence < context ? options->sequence : context,
         .skip_long = options->skip_long,
         .all = options->loss_all,
+        .hints = options->hints > 0.0,
         .chat = options->chat,
         .system = options->system,
         .template_name = options->template_name,
@@ -92,7 +94,8 @@ static smidge_status encode(const smg_training_options *options, const smidge_mo
                             const smg_dataset *set, const bool *marked, bool wanted, smg_sequences *sequences,
                             smg_training_data *data, smidge_error *error)
 {
-    const smg_encoding encoding = encoding_of(options, model);
+    smg_encoding encoding = encoding_of(options, model);
+    encoding.hints = encoding.hints && !wanted; /* validation is about answers */
     size_t skipped = 0;
     SMG_TRY(smg_sequences_add(sequences, model, set, marked, wanted, &encoding, &skipped, error));
     data->skipped += skipped;
