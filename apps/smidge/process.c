@@ -54,8 +54,8 @@ uint64_t process_peak_memory(void)
     char line[256];
     unsigned long long kilobytes = 0;
     while (fgets(line, sizeof line, file) != NULL) {
-        if (sscanf(line, "VmHWM: %llu", &kilobytes) == 1)
-            break;
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kilobytes = strtoull(line + 6, NULL, 10);
     }
     fclose(file);
     return (uint64_t)kilobytes * 1024;

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -440,11 +441,13 @@ static int first_sibling(int cpu)
     FILE *file = fopen(path, "re");
     if (file == NULL)
         return cpu;
-    int first = cpu;
-    if (fscanf(file, "%d", &first) != 1)
-        first = cpu;
+    char line[64];
+    char *end = line;
+    long first = cpu;
+    if (fgets(line, sizeof line, file) != NULL)
+        first = strtol(line, &end, 10);
     fclose(file);
-    return first;
+    return end != line && first >= 0 && first < CPU_SETSIZE ? (int)first : cpu;
 }
 
 int smg_thread_cores(void)

@@ -13,6 +13,7 @@
 
 #define QUANTIZATION_VERSION 2
 #define README_BYTES ((size_t)1 << 20)
+#define LICENSE_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 #define MAX_MADE 2
 
 typedef struct planned {
@@ -241,8 +242,11 @@ static smidge_status write_license(converter *job, smidge_error *error)
     if (strncmp(text, "---\n", 4) != 0)
         return SMIDGE_OK;
     for (const char *line = text + 4; line != NULL && strncmp(line, "---", 3) != 0;) {
-        if (sscanf(line, "license: %127[A-Za-z0-9._-]", license) == 1)
-            return put_text(job, "general.license", license, error);
+        if (strncmp(line, "license: ", 9) == 0) {
+            const size_t length = strspn(line + 9, LICENSE_CHARACTERS);
+            snprintf(license, sizeof license, "%.*s", (int)(length < sizeof license ? length : 0), line + 9);
+            return license[0] != '\0' ? put_text(job, "general.license", license, error) : SMIDGE_OK;
+        }
         line = strchr(line, '\n');
         line = line != NULL ? line + 1 : NULL;
     }

@@ -5,6 +5,7 @@
  * sizes, and everything that the numbers depend on have been found right. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define XXH_INLINE_ALL
@@ -60,9 +61,7 @@ static uint64_t sum_of(const uint8_t *header, const smg_file_part *parts, size_t
 
 static uint64_t number_of(const char id[17])
 {
-    uint64_t number = 0;
-    (void)!sscanf(id, "%" SCNx64, &number);
-    return number;
+    return strtoull(id, NULL, 16);
 }
 
 /* What a snapshot made here and now says of itself. */

@@ -179,11 +179,13 @@ static uint64_t read_resident(const char *root)
 {
     char path[PATH_ROOM];
     char text[256];
-    unsigned long long resident = 0;
-    unsigned long long shared = 0;
     snprintf(path, sizeof path, "%s/proc/self/statm", root);
-    if (!read_text(path, text, sizeof text) || sscanf(text, "%*s %llu %llu", &resident, &shared) != 2)
+    if (!read_text(path, text, sizeof text))
         return 0;
+    char *rest;
+    (void)strtoull(text, &rest, 10);
+    const unsigned long long resident = strtoull(rest, &rest, 10);
+    const unsigned long long shared = strtoull(rest, NULL, 10);
     uint64_t bytes;
     if (resident <= shared || !smg_checked_mul(resident - shared, (uint64_t)sysconf(_SC_PAGESIZE), &bytes))
         return 0;

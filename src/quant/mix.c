@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -182,8 +183,9 @@ static tensor_role find_role(const smg_mix_model *model, const char *name, int32
         return ROLE_OUTPUT;
     if (strcmp(name, "token_embd.weight") == 0)
         return model->tied ? ROLE_OUTPUT : ROLE_EMBEDDING;
-    if (sscanf(name, "blk.%" SCNd32 ".", ret_layer) != 1)
+    if (strncmp(name, "blk.", 4) != 0 || name[4] < '0' || name[4] > '9')
         return ROLE_OTHER;
+    *ret_layer = (int32_t)strtol(name + 4, NULL, 10);
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
         if (ends_with(name, endings[i].ending))
             return endings[i].role;
