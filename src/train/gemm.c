@@ -10,8 +10,9 @@
  * moving one, packs them for itself and multiplies them with all that stands (second phase). */
 
 enum {
-    SLAB = 256,     /* rows of a moving slab at most */
-    SLAB_F32 = 144, /* the same where they take twice the space, if nothing forces more */
+    SLAB = 256,     /* rows of a moving slab at most … */
+    SLAB_F32 = 144, /* … where they take twice the space, if nothing forces more … */
+    SLAB_NEAR = 96, /* … and where all that stands stays in the second cache if little else comes by */
     STRIPE = 96,    /* rows of the standing side that a kernel is called with: whole tiles of all paths */
     CHUNK = 64,     /* rows of the standing side that are packed as one unit of work */
     SHARES = 4,     /* units a worker should get at least of a round, so that none waits long for another */
@@ -22,6 +23,7 @@ enum {
 #define SLAB_BYTES ((size_t)SLAB * SMG_GEMM_DEPTH * sizeof(float))
 #define OWN_BYTES (FLOATS_BYTES + SLAB_BYTES)
 #define SHARED_BYTES ((size_t)4 << 20)
+#define NEAR_BYTES ((size_t)5 << 18)
 
 _Static_assert(OWN_BYTES % SMG_ALIGNMENT == 0, "what follows is aligned too");
 _Static_assert(SLAB % SMG_QK_K == 0, "blocks are not cut");
@@ -60,6 +62,7 @@ typedef struct gemm_entry {
 /* Entries that have the same moving side, which is packed once for all of them. */
 typedef struct gemm_group {
     int first, count;
+    size_t bytes; /* of all that stands */
     int64_t slab;
     int64_t units;
 } gemm_group;
@@ -209,26 +212,41 @@ static bool moves_together(const gemm_entry *x, const gemm_entry *y)
            x->depth == y->depth;
 }
 
+/* What lies across k is read in strips, which may not be narrow. */
+static bool lies_along(const smg_operand *operand)
+{
+    return operand->matrix != NULL ? !operand->transposed : operand->depth_step == 1;
+}
+
+static int64_t most_rows(const gemm_job *job, const gemm_group *group, const gemm_entry *entry)
+{
+    if (group->bytes <= NEAR_BYTES && lies_along(entry->moving.operand))
+        return SLAB_NEAR;
+    return job->kind == SMG_GEMM_BF16 ? SLAB : SLAB_F32;
+}
+
 static void make_groups(const gemm_job *job, int workers, gemm_round *round)
 {
     int64_t rows = 0;
     round->group_count = 0;
     for (int i = 0; i < round->count; i++) {
-        if (i > 0 && moves_together(&round->entries[i - 1], &round->entries[i])) {
-            round->groups[round->group_count - 1].count++;
-            continue;
+        const gemm_entry *entry = &round->entries[i];
+        if (i == 0 || !moves_together(entry - 1, entry)) {
+            round->groups[round->group_count++] = (gemm_group){.first = i};
+            rows += entry->moving.rows;
         }
-        round->groups[round->group_count++] = (gemm_group){.first = i, .count = 1};
-        rows += round->entries[i].moving.rows;
+        gemm_group *group = &round->groups[round->group_count - 1];
+        group->count++;
+        group->bytes += entry_bytes(job, entry);
     }
-    const int64_t most = job->kind == SMG_GEMM_BF16 ? SLAB : SLAB_F32;
     const int64_t tile = job->kind == SMG_GEMM_BF16 ? 2 * SMG_PANEL : 3 * SMG_PANEL;
-    const int64_t share = workers == 1 ? most : up_to(pieces(rows, (int64_t)workers * SHARES), tile);
+    const int64_t share = workers == 1 ? SLAB : up_to(pieces(rows, (int64_t)workers * SHARES), tile);
     round->units = 0;
     for (int i = 0; i < round->group_count; i++) {
         gemm_group *group = &round->groups[i];
         const gemm_entry *entry = &round->entries[group->first];
-        group->slab = up_to(least(share, most), smg_operand_grain(entry->moving.operand));
+        group->slab =
+            up_to(least(share, most_rows(job, group, entry)), smg_operand_grain(entry->moving.operand));
         group->units = pieces(entry->moving.rows, group->slab);
         round->units += group->units;
     }
