@@ -1,4 +1,4 @@
-/* How large a step is: linear warm-up, then half a cosine down to a floor (Loshchilov, Hutter, "SGDR", arXiv 1608.03983). */
+/* How large a step is: linear warm-up, the peak for a while, then half a cosine down to a floor (Loshchilov, Hutter, "SGDR", arXiv 1608.03983). */
 #ifndef SMG_TRAIN_SCHEDULE_H
 #define SMG_TRAIN_SCHEDULE_H
 
@@ -7,6 +7,7 @@
 typedef struct smg_schedule {
     int64_t steps;  /* in all, at least 1 */
     int64_t warmup; /* of them, below `steps` */
+    int64_t hold;   /* of them, behind the warm-up at the peak; both together below `steps` */
     double floor;   /* what the last step nears, as a share of the peak */
 } smg_schedule;
 

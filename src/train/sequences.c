@@ -17,7 +17,6 @@ typedef struct encoding_run {
     const smg_dataset *set;
     const smg_encoding *encoding;
     smg_encoder *encoder;
-    size_t longest;                     /* bytes of an answer, a label or a hint */
     int32_t *answer;                    /* ids of the answer at hand */
     char *spelled;                      /* the answer with a space in front */
     int32_t chat_end;                   /* SMG_TOKEN_NONE: not looked for yet */
@@ -218,6 +217,26 @@ static smidge_status encode_answer(encoding_run *run, const smg_example *example
     return ended && end != SMG_TOKEN_NONE ? append(run->sequences, &end, 1, run->error) : SMIDGE_OK;
 }
 
+/* A hint's first token; one that names a special token is that. SMG_TOKEN_NONE where the vocabulary cannot spell it. */
+static smidge_status hint_token(const encoding_run *run, const char *text, int32_t *ret_token)
+{
+    const smg_tokenizer *tokenizer = run->model->tokenizer;
+    const size_t size = strlen(text);
+    *ret_token = SMG_TOKEN_NONE;
+    if (size > 2 && text[0] == '<' && text[size - 1] == '>') {
+        smg_ids ids = {0};
+        const smg_span span = {.text = text, .size = size, .trusted = true};
+        SMG_TRY(smg_tokenizer_encode(tokenizer, &span, 1, false, &ids, run->error));
+        if (ids.count > 0 && smg_tokenizer_is_control(tokenizer, ids.ids[ids.count - 1]))
+            *ret_token = ids.ids[ids.count - 1];
+        smg_free(ids.ids);
+    }
+    if (*ret_token == SMG_TOKEN_NONE && size > 0 &&
+        smg_encoder_continue(run->encoder, text, size, run->answer) > 0)
+        *ret_token = run->answer[0];
+    return SMIDGE_OK;
+}
+
 /* The prompt's tokens spell it byte for byte, behind what is put in front of it: BOS, and a space in some vocabularies. */
 static smidge_status encode_hints(encoding_run *run, const smg_example *example, const int32_t *tokens,
                                   size_t count)
@@ -229,17 +248,16 @@ static smidge_status encode_hints(encoding_run *run, const smg_example *example,
     example_place place;
     for (int32_t i = 0; i < example->hint_count; i++) {
         const smg_hint *hint = &example->hints[i];
-        const size_t size = strlen(hint->text);
+        int32_t token = SMG_TOKEN_NONE;
         while (at < count && end <= hint->at + shift)
             end += smg_tokenizer_bytes(tokenizer, tokens[at++]).size;
-        if (size == 0 || size > run->longest ||
-            smg_encoder_continue(run->encoder, hint->text, size, run->answer) == 0)
+        SMG_TRY(hint_token(run, hint->text, &token));
+        if (token == SMG_TOKEN_NONE)
             return smg_error_set(
                 run->error, SMIDGE_E_INVALID, place_of(example, &place),
                 "a hint cannot be spelled with this model's vocabulary (choose other words)");
         if (at > 0)
-            SMG_TRY(append_hint(run->sequences,
-                                (smg_token_hint){.at = (int32_t)at - 1, .token = run->answer[0]},
+            SMG_TRY(append_hint(run->sequences, (smg_token_hint){.at = (int32_t)at - 1, .token = token},
                                 run->error));
     }
     return SMIDGE_OK;
@@ -296,7 +314,6 @@ static smidge_status begin(encoding_run *run)
             longest = hint > longest ? hint : longest;
         }
     }
-    run->longest = longest;
     for (int32_t i = 0; i < set->label_count; i++) {
         const size_t size = strlen(set->labels[i]);
         for (int32_t j = 0; j < set->label_count; j++)

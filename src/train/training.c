@@ -21,7 +21,7 @@
 
 /* Tokens that go through the model at once where memory allows: more make products hardly faster. */
 #define USUAL_TOKENS 1024
-#define FACTS 24
+#define FACTS 28
 
 typedef struct training {
     const smg_training_options *options;
@@ -64,7 +64,7 @@ static void training_done(training *run)
 void smg_training_defaults(smg_training_options *ret_options)
 {
     *ret_options = (smg_training_options){.valid_share = 0.05,
-                                          .hints = 1.0,
+                                          .hints = 0.3,
                                           .rank = 8,
                                           .alpha = 16.0F,
                                           .targets = SMG_TARGET_ALL,
@@ -107,6 +107,8 @@ static smidge_status check_numbers(const smg_training_options *options, smidge_e
         {options->floor >= 0.0 && options->floor <= 1.0, "--lr-floor", "must be from 0 to 1 (0.1 is usual)"},
         {options->warmup >= 0.0 && options->warmup < 1.0, "--warmup",
          "is a share of all steps, from 0 to below 1 (0.05 is usual)"},
+        {options->hold >= 0.0 && options->hold < 1.0, "--lr-hold",
+         "is a share of the steps behind the warm-up, from 0 to below 1 (0 is usual)"},
         {options->decay >= 0.0 && options->decay <= 1.0, "--weight-decay",
          "must be from 0 to 1 (0.01 is usual)"},
         {options->clip >= 0.0 && options->clip <= 1e6, "--clip",
@@ -116,7 +118,7 @@ static smidge_status check_numbers(const smg_training_options *options, smidge_e
         {options->valid_share >= 0.0 && options->valid_share <= 0.5, "--valid-share",
          "must be from 0 to 0.5 (0.05 is usual)"},
         {options->hints >= 0.0 && options->hints <= 1000.0, "--hints",
-         "must be 0, for none, or above (1 is usual)"},
+         "must be 0, for none, or above (0.3 is usual)"},
         {options->sequence >= 0, "--sequence", "must be above 0 (without it, it is as long as the data)"},
         {options->patience >= 0, "--patience", "must be 0, for never, or above (6 is usual)"},
         {options->valid_every >= 0, "--valid-every", "must be above 0 (without it, 20 times in all)"},
@@ -256,6 +258,7 @@ static void list_facts(training *run)
     fact(run, "--lr-floor", "%.17g", options->floor);
     fact(run, "--hints", "%.17g", options->hints);
     fact(run, "--warmup", "%.17g", options->warmup);
+    fact(run, "--lr-hold", "%.17g", options->hold);
     fact(run, "--weight-decay", "%.17g", options->decay);
     fact(run, "--clip", "%.17g", options->clip);
     fact(run, "--beta2", "%.17g", options->beta2);
@@ -336,10 +339,11 @@ static void settle(training *run)
     const smg_training_options *options = run->options;
     const int64_t steps = run->data.steps;
     const int64_t warmup = (int64_t)(options->warmup * (double)steps);
+    const int64_t hold = (int64_t)(options->hold * (double)(steps - warmup));
     const int64_t every = options->valid_every > 0 ? options->valid_every : (steps + 19) / 20;
     run->settings = (smg_loop_settings){
         .batch = {.examples = options->batch_size, .tokens = options->batch_tokens},
-        .schedule = {.steps = steps, .warmup = warmup, .floor = options->floor},
+        .schedule = {.steps = steps, .warmup = warmup, .hold = hold, .floor = options->floor},
         .rate = options->rate,
         .muon_rate = options->muon_rate,
         .hint_weight = (float)options->hints,

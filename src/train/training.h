@@ -69,7 +69,7 @@ typedef struct smg_training_options {
     int64_t batch_size, batch_tokens; /* of a step: examples, or, where 0, tokens */
     bool muon;
     double rate, muon_rate, floor, decay, clip, beta2;
-    double warmup;       /* share of the steps */
+    double warmup, hold; /* shares: of the steps, and of those behind the warm-up */
     int64_t patience;    /* 0: never stops early */
     int64_t valid_every; /* steps; 0: twenty times in all */
     uint64_t seed;
