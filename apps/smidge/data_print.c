@@ -79,20 +79,21 @@ static void print_lengths(const char *what, const char *unit, const data_lengths
            lengths->least, lengths->most, unit, lengths->median, lengths->p95);
 }
 
+static void print_place(const smg_example *example, bool with_answer)
+{
+    print_name(example->file);
+    printf(":%" PRId64 "%s", example->line, with_answer ? " " : "");
+    if (with_answer)
+        print_name(example->answer);
+}
+
 static void print_pair(const smg_dataset *first, const smg_dataset *second, const smg_example_pair *pair,
                        bool with_answers)
 {
-    const smg_example *a = &first->examples[pair->first], *b = &second->examples[pair->second];
-    printf("%21s  %s:%" PRId64, "", a->file, a->line);
-    if (with_answers) {
-        printf(" ");
-        print_name(a->answer);
-    }
-    printf("  and  %s:%" PRId64, b->file, b->line);
-    if (with_answers) {
-        printf(" ");
-        print_name(b->answer);
-    }
+    printf("%23s", "");
+    print_place(&first->examples[pair->first], with_answers);
+    printf("  and  ");
+    print_place(&second->examples[pair->second], with_answers);
     putchar('\n');
 }
 
@@ -160,8 +161,9 @@ static void print_overlap(const data_report *report)
 static void print_sample(const data_report *report, int32_t number)
 {
     const smg_example *example = &report->set->examples[sample_at(report, number)];
-    printf("\n--- %d of %d: %s:%" PRId64 "%s", (int)number + 1, (int)report->samples, example->file,
-           example->line, example->group != NULL ? ", group " : "");
+    printf("\n--- %d of %d: ", (int)number + 1, (int)report->samples);
+    print_place(example, false);
+    printf("%s", example->group != NULL ? ", group " : "");
     print_name(example->group != NULL ? example->group : "");
     putchar('\n');
     if (example->prompt != NULL)
@@ -239,10 +241,14 @@ static json_t *label_object(const data_report *report, int side)
     return labels;
 }
 
+/* Names of files may be no UTF-8: then there is none. */
 static json_t *place_object(const smg_example *example)
 {
-    return json_pack("{s:s, s:I, s:s}", "file", example->file, "line", (json_int_t)example->line, "answer",
-                     example->answer);
+    json_t *object = json_object();
+    json_object_set_new(object, "file", json_string(example->file));
+    json_object_set_new(object, "line", json_integer(example->line));
+    json_object_set_new(object, "answer", json_string(example->answer));
+    return object;
 }
 
 static json_t *pair_array(const smg_dataset *first, const smg_dataset *second, const smg_example_pair *pairs,

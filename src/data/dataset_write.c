@@ -25,6 +25,24 @@ static void put_messages(const smg_example *example, smg_text_builder *builder)
     smg_text_put(builder, "]", 1);
 }
 
+/* Places are bytes here, and characters there. */
+static void put_hints(const smg_example *example, smg_text_builder *builder)
+{
+    size_t byte = 0, character = 0;
+    for (int32_t i = 0; i < example->hint_count; i++) {
+        for (; byte < example->hints[i].at; character++) {
+            do
+                byte++;
+            while (((unsigned char)example->prompt[byte] & 0xC0) == 0x80);
+        }
+        smg_text_print(builder, "%s[%zu, ", i == 0 ? ", \"hints\": [" : ", ", character);
+        smg_text_put_json(builder, example->hints[i].text);
+        smg_text_put(builder, "]", 1);
+    }
+    if (example->hint_count > 0)
+        smg_text_put(builder, "]", 1);
+}
+
 void smg_example_put(const smg_example *example, smg_text_builder *builder)
 {
     smg_text_put(builder, "{", 1);
@@ -40,6 +58,7 @@ void smg_example_put(const smg_example *example, smg_text_builder *builder)
         smg_text_print(builder, ", \"json\": ");
         smg_text_put(builder, example->answer, strlen(example->answer));
     }
+    put_hints(example, builder);
     if (example->id != NULL)
         put_member(builder, "id", example->id);
     if (example->group != NULL)

@@ -32,6 +32,9 @@ static void same(const smg_example *a, const smg_example *b)
     must(strcmp(a->answer, b->answer) == 0);
     must((a->prompt == NULL) == (b->prompt == NULL) &&
          (a->prompt == NULL || strcmp(a->prompt, b->prompt) == 0));
+    must(a->hint_count == b->hint_count);
+    for (int32_t i = 0; i < a->hint_count; i++)
+        must(a->hints[i].at == b->hints[i].at && strcmp(a->hints[i].text, b->hints[i].text) == 0);
     for (int32_t i = 0; i < a->message_count; i++)
         must(strcmp(a->messages[i].content, b->messages[i].content) == 0);
 }

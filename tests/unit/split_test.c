@@ -201,6 +201,11 @@ static void same_examples(const smg_dataset *a, const smg_dataset *b)
         assert_string_equal(x->prompt != NULL ? x->prompt : "-", y->prompt != NULL ? y->prompt : "-");
         assert_string_equal(x->id != NULL ? x->id : "-", y->id != NULL ? y->id : "-");
         assert_string_equal(x->group != NULL ? x->group : "-", y->group != NULL ? y->group : "-");
+        assert_int_equal(x->hint_count, y->hint_count);
+        for (int32_t j = 0; j < x->hint_count; j++) {
+            assert_int_equal(x->hints[j].at, y->hints[j].at);
+            assert_string_equal(x->hints[j].text, y->hints[j].text);
+        }
         assert_int_equal(x->message_count, y->message_count);
         for (int32_t j = 0; j < x->message_count; j++) {
             assert_string_equal(x->messages[j].role, y->messages[j].role);
@@ -216,7 +221,7 @@ static void written_and_read(void **state)
     smidge_error error;
     read_rows(
         data_csv,
-        "{\"prompt\": \"\\\"a\\\"\\n\\t\\u0001\\u007f\\\\ \xC3\xA9\", \"label\": 1.50, \"id\": 5, \"group\": \"\\u001f\"}\n"
+        "{\"prompt\": \"\\\"a\\\"\\n\\t\\u0001\\u007f\\\\ \xC3\xA9\", \"label\": 1.50, \"hints\": [[0, \"first\"], [8, \"\\\"last\\\"\"]], \"id\": 5, \"group\": \"\\u001f\"}\n"
         "{\"prompt\": \"\", \"json\": {\"a\": [1.250, \"\\u0007\", {}], \"\\u00e9\": -0}}\n"
         "{\"messages\": [{\"role\": \"system\", \"content\": \"s\\n\"}, {\"role\": \"user\", \"content\": \"a\"}, {\"role\": \"assistant\", \"content\": \"\"}]}\n",
         &set);
