@@ -1,7 +1,7 @@
 /* Teacher-forced logits of a model along given tokens, for comparing engines: see bench/peers/agree.c for the formats
  * of tokens.bin and of what is written.
  *
- *     logits_dump MODEL tokens.bin -o logits.f32 [-t THREADS] [--kv f16|f32|q8_0] [--cpu PATH]
+ *     logits_dump MODEL tokens.bin -o logits.f32 [-t THREADS] [--kv f16|f32|q8_0] [--cpu PATH] [--lora ADAPTER]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,7 +25,8 @@ static int usage(void)
 {
     fprintf(
         stderr,
-        "usage: logits_dump MODEL tokens.bin -o logits.f32 [-t THREADS] [--kv f16|f32|q8_0] [--cpu PATH]\n");
+        "usage: logits_dump MODEL tokens.bin -o logits.f32 [-t THREADS] [--kv f16|f32|q8_0] [--cpu PATH]\n"
+        "       [--lora ADAPTER]\n");
     return 2;
 }
 
@@ -39,6 +40,8 @@ static int parse(int argc, char **argv, arguments *ret)
             ret->model_options.threads = atoi(value);
         else if (strcmp(argv[i], "--cpu") == 0)
             ret->model_options.cpu = value;
+        else if (strcmp(argv[i], "--lora") == 0)
+            ret->model_options.lora_path = value;
         else if (strcmp(argv[i], "--kv") == 0)
             ret->session_options.kv_type = strcmp(value, "f32") == 0    ? SMIDGE_KV_F32
                                            : strcmp(value, "q8_0") == 0 ? SMIDGE_KV_Q8_0

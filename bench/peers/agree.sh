@@ -2,7 +2,7 @@
 # Compares our logits with llama.cpp's, and llama.cpp's with its own on another CPU variant (its noise).
 #
 #   bench/peers/agree.sh MODEL.gguf [-a VARIANT] [-b VARIANT] [-n POSITIONS] [-p PROMPTS] [-t THREADS]
-#                        [--batch N] [--fa off|on|auto] [--libs DIR] [--keep-tokens FILE]
+#                        [--batch N] [--fa off|on|auto] [--libs DIR] [--keep-tokens FILE] [--lora ADAPTER.gguf]
 #
 # Prints one markdown table (see agree.c for the columns and the verdict). Ours comes from
 # build/release/logits_dump; without it only the noise is shown. The peer's libraries come from
@@ -25,7 +25,7 @@ case $(uname -m) in
     *) fail "no peer package for $(uname -m)" ;;
 esac
 
-model='' positions=64 prompts=20 threads=1 batch=0 flash=off libs='' kept_tokens=''
+model='' positions=64 prompts=20 threads=1 batch=0 flash=off libs='' kept_tokens='' lora=''
 while [ $# -gt 0 ]; do
     case $1 in
         -*) [ $# -ge 2 ] || fail "$1 wants a value" ;;
@@ -39,6 +39,7 @@ while [ $# -gt 0 ]; do
         --batch) batch=$2; shift ;;
         --fa) flash=$2; shift ;;
         --libs) libs=$2; shift ;;
+        --lora) lora=$2; shift ;;
         --keep-tokens) kept_tokens=$2; shift ;;
         -*) fail "unknown option $1" ;;
         *) model=$1 ;;
@@ -60,13 +61,13 @@ cc=${CC:-cc}
 
 peer_logits() {
     "$work/llama_peer" logits "$model" "$work/tokens.bin" -o "$work/$1.f32" --libs "$libs" --variant "$1" \
-        -t "$threads" -b "$batch" --fa "$flash"
+        -t "$threads" -b "$batch" --fa "$flash" ${lora:+--lora "$lora"}
 }
 
 echo "agree.sh: greedy text and logits with $variant_a" >&2
 head -n "$prompts" "$here/prompts.txt" >"$work/prompts.txt"
 "$work/llama_peer" greedy "$model" "$work/prompts.txt" "$positions" -o "$work/tokens.bin" --libs "$libs" \
-    --variant "$variant_a" -t "$threads" --fa "$flash"
+    --variant "$variant_a" -t "$threads" --fa "$flash" ${lora:+--lora "$lora"}
 peer_logits "$variant_a"
 echo "agree.sh: logits with $variant_b" >&2
 peer_logits "$variant_b"
@@ -79,7 +80,7 @@ ours=$root/build/release/logits_dump
 set -- "$variant_a=$work/$variant_a.f32" "$variant_b=$work/$variant_b.f32"
 if [ -x "$ours" ]; then
     echo "agree.sh: logits with smidge" >&2
-    "$ours" "$model" "$work/tokens.bin" -o "$work/ours.f32" -t "$threads"
+    "$ours" "$model" "$work/tokens.bin" -o "$work/ours.f32" -t "$threads" ${lora:+--lora "$lora"}
     set -- "$@" "smidge=$work/ours.f32"
 else
     echo "agree.sh: ours is skipped: build/release/logits_dump is not built (./dev build)" >&2

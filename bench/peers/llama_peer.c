@@ -16,7 +16,7 @@
 #include "peer_library.h"
 
 struct options {
-    const char *command, *model, *input, *output, *libs, *variant;
+    const char *command, *model, *input, *output, *libs, *variant, *lora;
     int n_total, threads, batch, flash, kv_type;
     bool repack, verbose;
 };
@@ -39,6 +39,7 @@ static const char usage_text[] = "usage: llama_peer greedy MODEL PROMPTS_FILE N 
                                  "  -b N            tokens a llama_decode call (the whole sequence)\n"
                                  "  --fa off|on|auto   flash attention (off)\n"
                                  "  --kv f16|f32|q8_0  type of the KV cache (f16)\n"
+                                 "  --lora FILE     a LoRA adapter, GGUF, at scale 1\n"
                                  "  --no-repack     keep the weights in the file's layout\n"
                                  "  --verbose       show llama.cpp's log\n";
 
@@ -76,6 +77,8 @@ static void parse_option(struct options *options, const char *name, const char *
         options->threads = atoi(value);
     } else if (strcmp(name, "-b") == 0) {
         options->batch = atoi(value);
+    } else if (strcmp(name, "--lora") == 0) {
+        options->lora = value;
     } else if (strcmp(name, "--fa") == 0) {
         options->flash = choice(value, flash_names, flash_values);
     } else if (strcmp(name, "--kv") == 0) {
@@ -147,6 +150,13 @@ static void peer_open(struct peer *peer, const struct options *options, int n_ct
     peer->context = api->llama_init_from_model(peer->model, params);
     if (!peer->context) {
         peer_die(options->model, "llama.cpp makes no context for it (--verbose says why)");
+    }
+    if (options->lora) {
+        struct llama_adapter_lora *adapter = api->llama_adapter_lora_init(peer->model, options->lora);
+        float scale = 1.0F;
+        if (!adapter || api->llama_set_adapters_lora(peer->context, &adapter, 1, &scale) != 0) {
+            peer_die(options->lora, "llama.cpp does not take it as an adapter (--verbose says why)");
+        }
     }
     peer->batch = api->llama_batch_init(n_ctx, 0, 1);
 }

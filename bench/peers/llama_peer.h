@@ -14,6 +14,7 @@
 struct llama_model;
 struct llama_context;
 struct llama_vocab;
+struct llama_adapter_lora;
 
 enum peer_ggml_type { PEER_TYPE_F32 = 0, PEER_TYPE_F16 = 1, PEER_TYPE_Q8_0 = 8 };
 enum peer_flash { PEER_FLASH_AUTO = -1, PEER_FLASH_OFF = 0, PEER_FLASH_ON = 1 };
@@ -125,6 +126,9 @@ struct peer_api {
     struct llama_context *(*llama_init_from_model)(struct llama_model *model,
                                                    struct peer_context_params params);
     void (*llama_free)(struct llama_context *context);
+    struct llama_adapter_lora *(*llama_adapter_lora_init)(struct llama_model *model, const char *path);
+    int32_t (*llama_set_adapters_lora)(struct llama_context *context, struct llama_adapter_lora **adapters,
+                                       size_t count, float *scales);
     void *(*llama_get_memory)(const struct llama_context *context);
     void (*llama_memory_clear)(void *memory, bool data);
     int32_t (*llama_tokenize)(const struct llama_vocab *vocab, const char *text, int32_t text_length,

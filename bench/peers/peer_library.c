@@ -94,6 +94,8 @@ static void load_llama(struct peer_api *api, void *llama)
     LOAD(api, llama, llama_vocab_n_tokens);
     LOAD(api, llama, llama_init_from_model);
     LOAD(api, llama, llama_free);
+    LOAD(api, llama, llama_adapter_lora_init);
+    LOAD(api, llama, llama_set_adapters_lora);
     LOAD(api, llama, llama_get_memory);
     LOAD(api, llama, llama_memory_clear);
     LOAD(api, llama, llama_memory_seq_rm);
