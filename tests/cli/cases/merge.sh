@@ -44,7 +44,7 @@ smidge merge -m "$golden/qwen3.gguf" --lora "$lora" -o refused.gguf
 expect_status 1
 expect_one_error 'was trained on a model of the family "qwen2"'
 [ ! -e refused.gguf ] || fail "a refused merge left a file"
-smidge merge -m "$golden/llama-plain.gguf" --lora "$golden/llama-rope3.lora.gguf" -o refused.gguf
+smidge merge -m "$golden/llama-plain.gguf" --lora "$golden/llama-window.lora.gguf" -o refused.gguf
 expect_status 1
 expect_one_error 'give the model that it was trained on'
 smidge merge -m "$base" --lora "$lora" -o refused.gguf --type q9_9
