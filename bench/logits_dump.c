@@ -137,8 +137,11 @@ int main(int argc, char **argv)
     smidge_session *session = NULL;
     smg_file tokens;
     if (smg_file_open(args.tokens, &tokens, &error) != SMIDGE_OK ||
-        smidge_model_open(args.model, &args.model_options, &model, &error) != SMIDGE_OK ||
-        smg_session_new(model, &args.session_options, CHUNK, &session, &error) != SMIDGE_OK)
+        smidge_model_open(args.model, &args.model_options, &model, &error) != SMIDGE_OK)
+        return fail(&error);
+    if (args.session_options.context > model->model.shape.context)
+        args.session_options.context = model->model.shape.context;
+    if (smg_session_new(model, &args.session_options, CHUNK, &session, &error) != SMIDGE_OK)
         return fail(&error);
     FILE *out = fopen(args.output, "wb");
     if (out == NULL) {
