@@ -26,7 +26,7 @@ struct smidge_model {
     smg_tokenizer *tokenizer;
     smg_model model;
     smg_gguf adapter_file;
-    smg_adapter adapter; /* empty where the model has none */
+    smg_adapter adapter; /* empty where the model has none, with a temperature of 1 */
     smg_pool *pool;
     int threads; /* of the pool */
     uint64_t memory_limit;

@@ -37,8 +37,8 @@ static smidge_status check_memory(const smidge_model *model, uint64_t sessions, 
     smg_engine_need(model, kv, sessions + bytes, &need);
     smg_memory_read("", &limits);
     limits.own = model->memory_limit == 0 ? SMG_MEMORY_UNKNOWN : model->memory_limit;
-    return smg_memory_check(&need, sessions + model->vocabulary_bytes, &limits, model->force,
-                            model->gguf.path, advice, error);
+    const uint64_t held = sessions + model->vocabulary_bytes + model->adapter.held.size;
+    return smg_memory_check(&need, held, &limits, model->force, model->gguf.path, advice, error);
 }
 
 smidge_status smg_engine_reserve(smidge_model *model, uint64_t kv, uint64_t bytes, const char *advice,
@@ -95,6 +95,7 @@ smidge_status smg_engine_threads(int32_t wanted, int *ret_threads, smidge_error 
 
 smidge_status smg_engine_adapt(smidge_model *model, const char *path, float scale, smidge_error *error)
 {
+    model->adapter.temperature = 1.0F;
     if (path == NULL)
         return SMIDGE_OK;
     SMG_TRY(smg_gguf_open(path, &model->adapter_file, error));
