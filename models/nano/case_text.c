@@ -222,11 +222,9 @@ static void shuffle(nano_random *random, int32_t *order, int32_t count)
 static void write_list(const style *s, const nano_case *c, const nano_list *patterns, bool known,
                        bool shuffled, nano_text *text)
 {
-    int32_t order[NANO_SENSORS_MAX];
+    int32_t order[NANO_SENSORS_MAX] = {0, 1, 2, 3, 4, 5};
     const char *pattern = nano_list_pick(patterns, s->random);
     const char *separator = s->json ? ", " : nano_list_pick(&s->words->separators, s->random);
-    for (int32_t i = 0; i < c->count; i++)
-        order[i] = i;
     if (shuffled)
         shuffle(s->random, order, c->count);
     for (int32_t i = 0; i < c->count; i++) {
