@@ -53,7 +53,7 @@ static smidge_status write_tokens(smg_gguf_writer *writer, const names *n, int32
                                   smidge_error *error)
 {
     int32_t types[NANO_SPECIALS + NANO_SYMBOLS_MAX];
-    const uint64_t count = (uint64_t)(NANO_SPECIALS + symbols);
+    const uint64_t count = (uint64_t)NANO_SPECIALS + (uint64_t)symbols;
     SMG_TRY(smg_gguf_write_texts(writer, KEY("tokens"), count, error));
     for (int32_t i = 0; i < NANO_SPECIALS; i++)
         SMG_TRY(smg_gguf_write_next_text(writer, text_of(specials[i]), error));
