@@ -92,9 +92,9 @@ orders() {
 
 say "data"
 readings spelling train "$(value vocabulary_cases)" "$((seed + 1))"
-readings drill train "$(value drill_cases)" "$((seed + 2))" --sensors 4-6 --worked 0 --terse 100 --hints
-readings mixed train "$(value mixed_cases)" "$((seed + 3))" --raw 4 --terse 25 --hints
-readings full train "$(value full_cases)" "$((seed + 4))" --raw 4 --hints
+readings drill train "$(value drill_cases)" "$((seed + 2))" --sensors 1 --near 10 --worked 0 --terse 100 --hints all
+readings few train "$(value few_cases)" "$((seed + 3))" --sensors 1-3 --worked 0 --terse 50 --hints all
+readings full train "$(value full_cases)" "$((seed + 4))" --raw 4 --terse 10 --hints distances
 orders commands train "$((seed + 5))" --count "$(value full_commands)"
 readings valid train 1000 "$((seed + 6))"
 readings test-raw test "$(value test_cases)" "$((seed + 7))" --worked 0
@@ -114,11 +114,11 @@ done_with vocabulary
 if [ ! -f "$work/model.gguf" ]; then
     say "training: at most two hours of two processors; it goes on where it was when it is started again"
     "$smidge" train --shape models/nano/shape.json --vocab "$vocabulary" \
-        --stage "$work/drill.jsonl:$(value drill_steps)" --stage "$work/mixed.jsonl:$(value mixed_steps)" \
+        --stage "$work/drill.jsonl:$(value drill_steps)" --stage "$work/few.jsonl:$(value few_steps)" \
         --stage "$work/full.jsonl,$work/commands.jsonl:$(value full_steps)" \
         --valid "$work/valid.jsonl" --batch-tokens "$(value batch_tokens)" --sequence "$(value sequence)" --skip-long \
         --optimizer muon --muon-lr "$(value muon_lr)" --lr "$(value lr)" --beta2 "$(value beta2)" \
-        --warmup "$(value warmup)" --lr-floor "$(value lr_floor)" --bf16 --seed "$seed" -t "$threads" \
+        --warmup "$(value warmup)" --lr-floor "$(value lr_floor)" --hints "$(value hints)" --bf16 --seed "$seed" -t "$threads" \
         --log "$work/train.csv" -o "$work/model.gguf"
 fi
 done_with model

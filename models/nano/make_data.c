@@ -1,6 +1,6 @@
 /* Makes the data that the bundled model is trained and tested on.
  *   make_data readings --words FOLDER --count N [--seed S] [--sensors 1-6] [--near 20] [--raw 1] [--worked 1] [--explained 0] [--terse 0]
- *                      [--hints] -o OUT.jsonl
+ *                      [--hints distances|all] -o OUT.jsonl
  *   make_data commands --words FOLDER --data hwu-home.jsonl --split train|dev [--seed S] [--count N] -o OUT.jsonl
  * The same arguments make the same bytes on every machine. */
 #include <errno.h>
@@ -21,18 +21,19 @@ typedef struct arguments {
     uint64_t seed;
     int64_t count;
     bool hints;
+    bool sizes; /* hints of numbers, too */
     nano_mix mix;
 } arguments;
 
 static const char usage[] =
     "usage: make_data readings --words FOLDER --count N [--seed S] [--sensors LEAST-MOST] [--near PERCENT]\n"
-    "                          [--raw SHARE] [--worked SHARE] [--explained SHARE] [--terse PERCENT] [--hints]\n"
+    "                          [--raw SHARE] [--worked SHARE] [--explained SHARE] [--terse PERCENT] [--hints distances|all]\n"
     "                          -o OUT.jsonl\n"
     "       make_data commands --words FOLDER --data hwu-home.jsonl --split train|dev [--count N] [--seed S] -o OUT.jsonl\n"
     "Shares are whole numbers; without --count every command comes once, as it is in the data.\n";
 
 /* [[CHARACTER, "TOKEN"], ...] */
-static json_t *hints_of(const nano_case *c)
+static json_t *hints_of(const nano_case *c, bool sizes)
 {
     json_t *list = json_array();
     size_t byte = 0;
@@ -41,12 +42,14 @@ static json_t *hints_of(const nano_case *c)
         const char letter = nano_hint_letter(&c->hints[i]);
         for (; byte < c->hints[i].at; byte++)
             character += ((unsigned char)c->prompt[byte + 1] & 0xC0) != 0x80;
+        if (c->hints[i].kind == NANO_HINT_SIZE && !sizes)
+            continue;
         json_array_append_new(list, json_pack("[I, s#]", character, &letter, 1));
     }
     return list;
 }
 
-static json_t *reading_row(const nano_case *c, int64_t number, bool hints)
+static json_t *reading_row(const nano_case *c, int64_t number, const arguments *given)
 {
     static const char *const forms[] = {"raw", "worked", "explained"};
     char id[160];
@@ -54,8 +57,8 @@ static json_t *reading_row(const nano_case *c, int64_t number, bool hints)
              c->apart, c->edge, number);
     json_t *row = json_pack("{s:s#, s:s, s:s}", "prompt", c->prompt, (int)c->size, "label",
                             nano_severity_name(c->severity), "id", id);
-    if (hints)
-        json_object_set_new(row, "hints", hints_of(c));
+    if (given->hints)
+        json_object_set_new(row, "hints", hints_of(c, given->sizes));
     return row;
 }
 
@@ -66,7 +69,7 @@ static smidge_status make_readings(const arguments *given, const nano_words *wor
     for (int64_t i = 0; i < given->count; i++) {
         nano_case c;
         nano_case_make(&random, words, &given->mix, (uint64_t)i, &c);
-        SMG_TRY(nano_data_add(file, reading_row(&c, i, given->hints), error));
+        SMG_TRY(nano_data_add(file, reading_row(&c, i, given), error));
     }
     return SMIDGE_OK;
 }
@@ -157,7 +160,8 @@ static bool take_option(int option, arguments *given)
         return take_small(optarg, 100, &given->mix.terse_percent);
     case 't':
         given->hints = true;
-        return true;
+        given->sizes = strcmp(optarg, "all") == 0;
+        return given->sizes || strcmp(optarg, "distances") == 0;
     case 'o':
         given->out = optarg;
         return true;
@@ -192,7 +196,7 @@ static bool take_arguments(int argc, char **argv, arguments *given)
         {"near", required_argument, NULL, 'l'},   {"raw", required_argument, NULL, 'r'},
         {"worked", required_argument, NULL, 'k'}, {"explained", required_argument, NULL, 'e'},
         {"output", required_argument, NULL, 'o'}, {"terse", required_argument, NULL, 'z'},
-        {"hints", no_argument, NULL, 't'},        {0},
+        {"hints", required_argument, NULL, 't'},  {0},
     };
     for (int option; (option = getopt_long(argc - 1, argv + 1, "o:", options, NULL)) != -1;) {
         if (!take_option(option, given))
