@@ -1,6 +1,6 @@
 """How fast PyTorch computes the products of bench/gemm_bench.c: torch.mm in float32 and, all operands and results in it, bfloat16.
 
-    python torch_mm.py [THREADS]
+    python torch_mm.py [THREADS [TOKENS]]
 
 A line a shape and use: GFLOP/s in float32 and bfloat16, the best of all runs within 0.3 seconds. Needs torch.
 """
@@ -10,20 +10,20 @@ import time
 
 import torch
 
-SHAPES = [  # rows and columns of the weights, tokens
-    (256, 256, 2048),
-    (768, 256, 2048),
-    (256, 768, 2048),
-    (2048, 256, 2048),
-    (576, 576, 2048),
-    (192, 576, 2048),
-    (1536, 576, 2048),
-    (576, 1536, 2048),
+SHAPES = [  # rows and columns of the weights; tokens, where they are not as asked for
+    (256, 256, 0),
+    (768, 256, 0),
+    (256, 768, 0),
+    (2048, 256, 0),
+    (576, 576, 0),
+    (192, 576, 0),
+    (1536, 576, 0),
+    (576, 1536, 0),
     (49152, 576, 512),
-    (2048, 2048, 2048),
-    (8, 576, 2048),
-    (576, 8, 2048),
-    (1536, 8, 2048),
+    (2048, 2048, 0),
+    (8, 576, 0),
+    (576, 8, 0),
+    (1536, 8, 0),
     (128, 64, 128),
 ]
 
@@ -41,7 +41,9 @@ def best(product):
 
 def main():
     torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 1)
+    asked = int(sys.argv[2]) if len(sys.argv) > 2 else 2048
     for n, k, tokens in SHAPES:
+        tokens = tokens or asked
         lines = {"forward": [], "back": [], "weights": []}
         for dtype in (torch.float32, torch.bfloat16):
             x = torch.randn(tokens, k).to(dtype)
