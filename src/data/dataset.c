@@ -12,11 +12,11 @@
 
 /* ---- Bad rows -------------------------------------------------------------------------------------------- */
 
-smidge_status smg_dataset_bad(smg_dataset_build *build, int64_t line, size_t column, const char *format, ...)
+void smg_dataset_note_bad(smg_dataset_build *build, int64_t line, size_t column, const char *format, ...)
 {
     build->bad++;
     if (build->bad > SMG_DATASET_SHOWN_MAX)
-        return SMIDGE_E_FORMAT;
+        return;
     char where[sizeof build->problems->where + 64], message[sizeof build->problems->message];
     const char *path = build->path;
     const size_t length = strlen(path), most = sizeof build->problems->where - 32;
@@ -26,7 +26,7 @@ smidge_status smg_dataset_bad(smg_dataset_build *build, int64_t line, size_t col
     va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
-    return smg_error_set(&build->problems[build->bad - 1], SMIDGE_E_FORMAT, where, "%s", message);
+    smg_error_fill(&build->problems[build->bad - 1], SMIDGE_E_FORMAT, where, "%s", message);
 }
 
 smidge_status smg_dataset_judge(smg_dataset_build *build)

@@ -22,7 +22,9 @@ smidge_status smg_dataset_prepare(smg_dataset *set, smidge_error *error);
 
 /* Notes a bad row, and is SMIDGE_E_FORMAT, which lets a reader go on with the next one; where all are bad for one
  * reason, it returns it. The message reads "why (what to do)". */
-smidge_status smg_dataset_bad(smg_dataset_build *build, int64_t line, size_t column, const char *format, ...)
+#define smg_dataset_bad(build, line, column, ...)                                                            \
+    (smg_dataset_note_bad(build, line, column, __VA_ARGS__), SMIDGE_E_FORMAT)
+void smg_dataset_note_bad(smg_dataset_build *build, int64_t line, size_t column, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 /* Fills build->error with what the bad rows were, and is OK where there were none. */
 smidge_status smg_dataset_judge(smg_dataset_build *build);
