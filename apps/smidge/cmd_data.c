@@ -1,6 +1,7 @@
 /* smidge data: recordings and JSON Lines, looked at before anything learns from them, and split into train and test. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "data/dataset_write.h"
 #include "data/split.h"
@@ -59,6 +60,14 @@ static smidge_status no_memory(smidge_error *error)
 {
     *error = (smidge_error){.code = SMIDGE_E_NOMEM, .where = "data", .message = CLI_NO_MEMORY};
     return SMIDGE_E_NOMEM;
+}
+
+static smidge_status refuse(smidge_error *error, const char *where, const char *why)
+{
+    *error = (smidge_error){.code = SMIDGE_E_INVALID};
+    snprintf(error->where, sizeof error->where, "%s", where);
+    snprintf(error->message, sizeof error->message, "%s", why);
+    return SMIDGE_E_INVALID;
 }
 
 /* ---- Reading --------------------------------------------------------------------------------------------- */
@@ -122,17 +131,22 @@ static smidge_status split(data_state *state, smidge_error *error)
     state->sides = malloc(state->set.count);
     uint8_t *training = malloc(state->set.count);
     smidge_status status = state->sides == NULL || training == NULL ? no_memory(error) : SMIDGE_OK;
-    if (status == SMIDGE_OK && state->by_group && !has_groups(&state->set)) {
-        *error = (smidge_error){.code = SMIDGE_E_INVALID, .where = "--split-by"};
-        strcpy(error->message,
-               "no example has a group (add \"group by COLUMN\" to the template, or \"group\" to the rows)");
-        status = SMIDGE_E_INVALID;
+    if (status == SMIDGE_OK && state->by_group && !has_groups(&state->set))
+        status = refuse(
+            error, "--split-by",
+            "no example has a group (add \"group by COLUMN\" to the template, or \"group\" to the rows)");
+    const bool again = flags->baselines == NULL && learns(&state->set);
+    for (size_t i = 0; i < flags->file_count && again && status == SMIDGE_OK; i++) {
+        if (strcmp(flags->files[i], "-") == 0)
+            status = refuse(
+                error, "standard input",
+                "recordings whose baselines are learned are read twice (save it to a file, or give --baselines)");
     }
     if (status == SMIDGE_OK)
         status = smg_split_make(&state->set, &how, state->sides, error);
     for (size_t i = 0; status == SMIDGE_OK && i < state->set.count; i++)
         training[i] = state->sides[i] == 0;
-    if (status == SMIDGE_OK && flags->baselines == NULL && learns(&state->set))
+    if (status == SMIDGE_OK && again)
         status = read_set(state, training, error);
     free(training);
     return status;
@@ -249,18 +263,19 @@ static smidge_status compare(data_state *state, smidge_error *error)
 static smidge_status write_files(const data_state *state, smidge_error *error)
 {
     const data_flags *flags = &state->flags;
-    const smg_dataset_part all = {.set = &state->set};
-    const smg_dataset_part train = {&state->set, state->sides, 0}, test = {&state->set, state->sides, 1};
+    const smg_dataset_output wanted[] = {{{&state->set, NULL, 0}, flags->output},
+                                         {{&state->set, state->sides, 0}, flags->train},
+                                         {{&state->set, state->sides, 1}, flags->test}};
+    smg_dataset_output outputs[sizeof wanted / sizeof *wanted];
+    size_t count = 0;
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
+        if (wanted[i].path != NULL)
+            outputs[count++] = wanted[i];
+    }
     smidge_status status = SMIDGE_OK;
     if (flags->write_baselines != NULL)
         status = smg_dataset_save_baselines(&state->set, flags->write_baselines, error);
-    if (flags->output != NULL && status == SMIDGE_OK)
-        status = smg_dataset_write(&all, flags->output, error);
-    if (flags->train != NULL && status == SMIDGE_OK)
-        status = smg_dataset_write(&train, flags->train, error);
-    if (flags->test != NULL && status == SMIDGE_OK)
-        status = smg_dataset_write(&test, flags->test, error);
-    return status;
+    return status == SMIDGE_OK ? smg_dataset_write(outputs, count, error) : status;
 }
 
 static smidge_status work(data_state *state, smidge_error *error)
@@ -314,6 +329,34 @@ static int check_delimiter(const data_flags *flags)
     return misuse("--delimiter", "is not , ; | or tab");
 }
 
+static bool same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+    if (strcmp(a, b) == 0)
+        return true;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* What is read is not written over, and no file is written twice. */
+static int check_outputs(const data_flags *flags)
+{
+    const char *const names[] = {"--output",          "--train",    "--test",
+                                 "--write-baselines", "--template", "--against"};
+    const char *const paths[] = {flags->output,          flags->train,    flags->test,
+                                 flags->write_baselines, flags->template, flags->against};
+    for (size_t i = 0; i < 4; i++) {
+        for (size_t j = i + 1; j < 6 && paths[i] != NULL; j++) {
+            if (paths[j] != NULL && same_file(paths[i], paths[j]))
+                return misuse(names[i], "is the same file as that of another flag");
+        }
+        for (size_t j = 0; j < flags->file_count && paths[i] != NULL; j++) {
+            if (same_file(paths[i], flags->files[j]))
+                return misuse(names[i], "is one of the files that are read");
+        }
+    }
+    return -1;
+}
+
 static int check_flags(const data_flags *flags)
 {
     if (flags->file_count == 0)
@@ -337,7 +380,8 @@ static int check_flags(const data_flags *flags)
                       "writes what was learned, and --baselines learns nothing: leave one out");
     if (flags->against != NULL && flags->train != NULL)
         return misuse("--against", "compares all examples: leave --train and --test out");
-    return check_delimiter(flags);
+    const int status = check_outputs(flags);
+    return status < 0 ? check_delimiter(flags) : status;
 }
 
 static int run(int argc, char **argv, int64_t started)

@@ -66,21 +66,46 @@ void smg_example_put(const smg_example *example, smg_text_builder *builder)
     smg_text_put(builder, "}\n", 2);
 }
 
-smidge_status smg_dataset_write(const smg_dataset_part *part, const char *path, smidge_error *error)
+static smidge_status write_part(const smg_dataset_part *part, smg_file_writer *writer, smidge_error *error)
 {
     SMG_CLEANUP(smg_text_builder_done) smg_text_builder builder = {0};
-    SMG_CLEANUP(smg_file_discard) smg_file_writer writer = {.fd = -1};
-    SMG_TRY(smg_file_create(path, &writer, error));
     for (size_t i = 0; i <= part->set->count; i++) {
         const bool end = i == part->set->count;
         if (!end && (part->sides == NULL || part->sides[i] == part->side))
             smg_example_put(&part->set->examples[i], &builder);
         if (builder.failed)
-            return smg_error_no_memory(error, path, builder.size);
+            return smg_error_no_memory(error, writer->path, builder.size);
         if (!end && builder.size < PIECE_BYTES)
             continue;
-        SMG_TRY(smg_file_append(&writer, builder.data, builder.size, error));
+        SMG_TRY(smg_file_append(writer, builder.data, builder.size, error));
         builder.size = 0;
     }
-    return smg_file_commit(&writer, error);
+    return SMIDGE_OK;
+}
+
+typedef struct writers {
+    smg_file_writer files[SMG_DATASET_OUTPUTS_MAX];
+    size_t count;
+} writers;
+
+static void discard_all(writers *all)
+{
+    for (size_t i = 0; i < all->count; i++)
+        smg_file_discard(&all->files[i]);
+}
+
+smidge_status smg_dataset_write(const smg_dataset_output *outputs, size_t count, smidge_error *error)
+{
+    SMG_CLEANUP(discard_all) writers all = {.count = 0};
+    if (count > SMG_DATASET_OUTPUTS_MAX)
+        return smg_error_set(error, SMIDGE_E_INVALID, "examples", "go to %d files at most (write fewer)",
+                             SMG_DATASET_OUTPUTS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        SMG_TRY(smg_file_create(outputs[i].path, &all.files[i], error));
+        all.count++;
+        SMG_TRY(write_part(&outputs[i].part, &all.files[i], error));
+    }
+    for (size_t i = 0; i < count; i++)
+        SMG_TRY(smg_file_commit(&all.files[i], error));
+    return SMIDGE_OK;
 }

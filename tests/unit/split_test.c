@@ -190,6 +190,12 @@ static void small_splits(void **state)
 
 /* ---- Writing --------------------------------------------------------------------------------------------- */
 
+static smidge_status write_part(const smg_dataset_part *part, const char *path, smidge_error *error)
+{
+    const smg_dataset_output output = {*part, path};
+    return smg_dataset_write(&output, 1, error);
+}
+
 static void same_examples(const smg_dataset *a, const smg_dataset *b)
 {
     assert_int_equal(a->count, b->count);
@@ -227,20 +233,39 @@ static void written_and_read(void **state)
         &set);
     const smg_dataset_part all = {.set = &set};
     const char *side = data_side;
-    assert_int_equal(smg_dataset_write(&all, data_side, &error), SMIDGE_OK);
+    assert_int_equal(write_part(&all, data_side, &error), SMIDGE_OK);
     assert_int_equal(smg_dataset_read(&side, 1, NULL, &back, &error), SMIDGE_OK);
     same_examples(&set, &back);
     smg_dataset_done(&back);
     const uint8_t sides[] = {1, 0, 1};
     const smg_dataset_part part = {.set = &set, .sides = sides, .side = 0};
-    assert_int_equal(smg_dataset_write(&part, data_side, &error), SMIDGE_OK);
+    assert_int_equal(write_part(&part, data_side, &error), SMIDGE_OK);
     assert_int_equal(smg_dataset_read(&side, 1, NULL, &back, &error), SMIDGE_OK);
     assert_int_equal(back.count, 1);
     assert_string_equal(back.examples[0].answer, "{\"a\":[1.250,\"\\u0007\",{}],\"\xC3\xA9\":-0}");
     smg_dataset_done(&back);
-    assert_int_equal(smg_dataset_write(&all, "/nowhere/x.jsonl", &error), SMIDGE_E_IO);
+    assert_int_equal(write_part(&all, "/nowhere/x.jsonl", &error), SMIDGE_E_IO);
     smg_dataset_done(&set);
     assert_int_equal(smg_alloc_live_blocks(), 0);
+}
+
+/* Two files, of which the second cannot be written: the first stays what it was. */
+static void all_or_none(void **state)
+{
+    (void)state;
+    smg_dataset set;
+    smidge_error error;
+    make_rows(4, false, &set);
+    const smg_dataset_output outputs[] = {{{.set = &set}, data_side}, {{.set = &set}, "/nowhere/x.jsonl"}};
+    data_write(data_side, "before");
+    assert_int_equal(smg_dataset_write(outputs, 2, &error), SMIDGE_E_IO);
+    char text[16] = "";
+    FILE *file = fopen(data_side, "rb");
+    assert_non_null(file);
+    assert_int_equal(fread(text, 1, sizeof text - 1, file), 6);
+    fclose(file);
+    assert_string_equal(text, "before");
+    smg_dataset_done(&set);
 }
 
 /* Larger than the pieces in which files are written. */
@@ -251,7 +276,7 @@ static void many_rows(void **state)
     smidge_error error;
     const char *side = data_side;
     make_rows(8000, true, &set);
-    assert_int_equal(smg_dataset_write(&(smg_dataset_part){.set = &set}, data_side, &error), SMIDGE_OK);
+    assert_int_equal(write_part(&(smg_dataset_part){.set = &set}, data_side, &error), SMIDGE_OK);
     assert_int_equal(smg_dataset_read(&side, 1, NULL, &back, &error), SMIDGE_OK);
     same_examples(&set, &back);
     smg_dataset_done(&set);
@@ -268,7 +293,7 @@ static smidge_status do_everything(const smg_dataset *set, smidge_error *error)
     smg_examination_done(&found);
     const smg_dataset_part train = {set, sides, 0}, test = {set, sides, 1};
     SMG_TRY(smg_overlap_find(&train, &test, &overlap, error));
-    return smg_dataset_write(&train, data_side, error);
+    return write_part(&train, data_side, error);
 }
 
 static void every_allocation_may_fail(void **state)
@@ -293,15 +318,11 @@ static void every_allocation_may_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts),
-        cmocka_unit_test(overlaps),
-        cmocka_unit_test(text_sets),
-        cmocka_unit_test(by_rows),
-        cmocka_unit_test(by_groups),
-        cmocka_unit_test(small_splits),
-        cmocka_unit_test(many_rows),
-        cmocka_unit_test(written_and_read),
-        cmocka_unit_test(every_allocation_may_fail),
+        cmocka_unit_test(counts),           cmocka_unit_test(overlaps),
+        cmocka_unit_test(text_sets),        cmocka_unit_test(by_rows),
+        cmocka_unit_test(by_groups),        cmocka_unit_test(small_splits),
+        cmocka_unit_test(all_or_none),      cmocka_unit_test(many_rows),
+        cmocka_unit_test(written_and_read), cmocka_unit_test(every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, data_files_open, data_files_close);
 }

@@ -74,6 +74,18 @@ done
 smidge data train.jsonl test.jsonl --train x.jsonl --test /nowhere/y.jsonl
 expect_status 1
 expect_one_error
+[ ! -e x.jsonl ] || fail "half of a split was written"
+for outputs in "--train y --test y" "--train train.jsonl --test y" "-o ./all.jsonl"; do
+    # shellcheck disable=SC2086 # words
+    smidge data all.jsonl train.jsonl $outputs
+    expect_status 2
+    expect_one_error 'same file|files that are read'
+done
+smidge data - --template pump.template --train x.jsonl --test y.jsonl <pump.csv
+expect_status 1
+expect_one_error 'standard input: recordings .* are read twice'
+smidge data - --template pump.template --baselines normal.json --train x.jsonl --test y.jsonl -q <pump.csv
+expect_status 0
 sed 's/, "group": "run [0-9]"//' all.jsonl >single.jsonl
 smidge data single.jsonl --train x.jsonl --test y.jsonl --split-by group
 expect_status 1
