@@ -56,8 +56,11 @@ static void print_examples(const smg_training_plan *plan)
     printf("examples     %zu to learn from, %zu to validate on", plan->examples, plan->valid_examples);
     if (plan->skipped > 0)
         printf("; %zu are too long and left out", plan->skipped);
-    printf("\ntokens       %.1f an example, %.1f %% of them to be learned\n", plan->example_tokens,
+    printf("\ntokens       %.1f an example, %.1f %% of them to be learned", plan->example_tokens,
            100.0 * plan->scored);
+    if (plan->hints > 0.0)
+        printf(", %.1f hints an example with them", plan->hints);
+    putchar('\n');
 }
 
 void training_print_plan(void *context, const smg_training_plan *plan)

@@ -176,8 +176,8 @@ static void draw_axes(plot *drawing)
     if (span < 0.45) {
         const double low = pow(10.0, drawing->low), high = pow(10.0, drawing->high);
         const double step = round_step(high - low, 5);
-        for (double loss = ceil(low / step) * step; loss <= high; loss += step)
-            draw_height(drawing, loss);
+        for (int64_t i = (int64_t)ceil(low / step); (double)i * step <= high; i++)
+            draw_height(drawing, (double)i * step);
     } else {
         for (int power = (int)floor(drawing->low); power <= (int)ceil(drawing->high); power++) {
             for (int i = 0; i < (span < 3.0 ? 3 : 1); i++) {
@@ -189,7 +189,8 @@ static void draw_axes(plot *drawing)
     }
     const double width = drawing->last - drawing->first;
     const double step = fmax(round_step(width > 0.0 ? width : 1.0, 6), 1.0);
-    for (double at = ceil(drawing->first / step) * step; at <= drawing->last; at += step) {
+    for (int64_t i = (int64_t)ceil(drawing->first / step); (double)i * step <= drawing->last; i++) {
+        const double at = (double)i * step;
         char label[32];
         snprintf(label, sizeof label, "%.0f", at);
         put_text(drawing, x_of(drawing, at), HEIGHT - BOTTOM + 18.0, "text-anchor=\"middle\" fill=\"#555\"",

@@ -22,7 +22,8 @@ typedef struct smg_training_stage {
 typedef struct smg_training_plan {
     size_t examples, valid_examples, skipped; /* skipped: too long */
     double example_tokens;                    /* of an example, on average, that go through the model */
-    double scored;                            /* share of tokens that have a loss */
+    double scored;                            /* share of them that have a loss */
+    double hints;                             /* of an example, on average */
     int64_t steps, stages;
     double epochs;       /* 0: counted in steps */
     uint64_t parameters; /* that learn */

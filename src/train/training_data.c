@@ -165,6 +165,7 @@ static smidge_status count_steps(const smg_training_options *options, size_t num
 static void sum_up(const smg_sequences *set, smg_training_data *data)
 {
     data->examples += set->count;
+    data->hints += (int64_t)set->hint_count;
     for (size_t i = 0; i < set->count; i++) {
         data->tokens += set->list[i].length - 1;
         data->scored += set->list[i].length - set->list[i].answer;

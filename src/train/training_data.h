@@ -11,6 +11,7 @@ typedef struct smg_training_data {
     smg_sequences valid; /* empty: none */
     int32_t longest;     /* tokens that go through the model, of all */
     size_t examples, skipped;
+    int64_t hints;
     int64_t tokens, scored; /* of the stages' examples: that go through the model, and of those with a loss */
     char **labels;          /* of all stages */
     size_t label_count;
