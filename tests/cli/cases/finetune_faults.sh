@@ -58,7 +58,7 @@ expect_one_error '^smidge: nan.gguf.checkpoint: was begun with another --lr: 100
 tune -o nan.gguf --full
 expect_status 1
 expect_one_error '^smidge: nan.gguf.checkpoint: was begun with another number of steps: 95, now 8'
-printf x | dd of=nan.gguf.checkpoint bs=1 seek=5000 conv=notrunc 2>/dev/null
+printf "something else" | dd of=nan.gguf.checkpoint bs=1 seek=5000 conv=notrunc 2>/dev/null
 tune -o nan.gguf --epochs 40 --clip 0 --lr 1e6 --full
 expect_status 1
 expect_one_error '^smidge: nan.gguf.checkpoint: is no whole checkpoint: its checksum is wrong \(remove it, or begin anew with --restart[;)]'
