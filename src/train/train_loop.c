@@ -289,7 +289,6 @@ static void tell(const smg_loop *loop, const run_clock *clock)
         .loss = place->loss,
         .valid_loss = place->valid_loss,
         .tokens_per_second = (double)(place->tokens - clock->first_tokens) / spent,
-        .step_seconds = spent / (double)steps,
         .left = place->stopped ? 0.0 : spent / (double)steps * (double)left,
     };
     if (loop->progress != NULL)

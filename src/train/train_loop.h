@@ -36,12 +36,12 @@ typedef struct smg_loop_settings {
 
 typedef struct smg_loop_status {
     int64_t step, steps;
-    int64_t stage, stages;                  /* from 0 */
-    double epoch;                           /* of the stage, that are done */
-    double loss;                            /* smoothed */
-    double valid_loss;                      /* the latest; NAN: none */
-    double tokens_per_second, step_seconds; /* of this run so far */
-    double left;                            /* seconds, as far as one can say */
+    int64_t stage, stages;    /* from 0 */
+    double epoch;             /* of the stage, that are done */
+    double loss;              /* smoothed */
+    double valid_loss;        /* the latest; NAN: none */
+    double tokens_per_second; /* of this run so far */
+    double left;              /* seconds, as far as one can say */
 } smg_loop_status;
 
 typedef struct smg_loop {

@@ -31,6 +31,21 @@ expect_status 0
 right=$(cut -f 1 out | paste - labels | awk '$1 == $2' | wc -l)
 [ "$right" -ge 115 ] || fail "$right of 120 are right"
 
+# an adapter, used as it is: ours, with what it belongs to
+smidge finetune -m "$FIXTURE" -d task.jsonl -o adapter.gguf --lr 1e-2 --epochs 6 --lora-rank 4 --lora-targets q,v,ffn -q -t 2
+expect_status 0
+run sh -c "\"$SMIDGE\" classify -m \"$FIXTURE\" --lora adapter.gguf --labels ALARM,NORMAL,FREEZE <lines"
+expect_status 0
+right=$(cut -f 1 out | paste - labels | awk '$1 == $2' | wc -l)
+[ "$right" -ge 115 ] || fail "$right of 120 are right with the adapter"
+smidge inspect adapter.gguf
+expect_out_match '^kind +adapter$'
+expect_out_match '^adapts +25 matrices: attn_q, attn_v, ffn_gate, ffn_up, ffn_down$'
+expect_out_match '^rank +4$'
+for key in base_model_id base_name seed steps train_loss valid_loss labels; do
+    grep -aq "smidge\.$key" adapter.gguf || fail "the adapter does not say smidge.$key"
+done
+
 # the same seed gives the same bytes, another one others; the type is the user's
 for name in a b; do
     smidge finetune -m "$FIXTURE" -d task.jsonl -o $name.gguf --epochs 1 --lora-rank 4 -q -t 2
