@@ -9,6 +9,7 @@
 #include "train/random.h"
 
 #define SHAPE_BYTES_MAX ((size_t)65536)
+#define PARAMETERS_MAX 1e9 /* more are no small model, and a file of many gigabytes */
 #define DEVIATION 0.02
 #define PIECE 4096 /* floats that are written at once */
 
@@ -220,6 +221,22 @@ static smidge_status tensors(start_run *run)
                            : tensor(run, "output.weight", run->shape.width, run->tokens, DEVIATION);
 }
 
+static smidge_status check_size(const start_run *run, const char *path)
+{
+    const start_shape *shape = &run->shape;
+    const double queries = (double)shape->heads * (double)shape->head_size;
+    const double keys = (double)shape->kv_heads * (double)shape->head_size;
+    const double layer =
+        (double)shape->width * (2.0 * queries + 2.0 * keys + 3.0 * (double)shape->feed_forward);
+    const double ends = (double)run->tokens * (double)shape->width * (shape->tied ? 1.0 : 2.0);
+    const double all = ends + layer * (double)shape->layers;
+    if (all <= PARAMETERS_MAX)
+        return SMIDGE_OK;
+    return smg_error_set(run->error, SMIDGE_E_INVALID, path,
+                         "is a model of %.3g parameters, more than %.3g (take fewer layers or less width)",
+                         all, PARAMETERS_MAX);
+}
+
 smidge_status smg_start_model_write(const char *shape_path, const char *vocabulary_path, uint64_t seed,
                                     const char *path, smidge_error *error)
 {
@@ -232,6 +249,7 @@ smidge_status smg_start_model_write(const char *shape_path, const char *vocabula
         return smg_error_set(error, SMIDGE_E_INVALID, vocabulary_path,
                              "has no vocabulary (give a GGUF with tokenizer keys: --vocab)");
     run.tokens = (int64_t)names->count;
+    SMG_TRY(check_size(&run, shape_path));
     SMG_TRY(smg_gguf_write_open(path, &run.writer, error));
     SMG_TRY(write_keys(&run));
     run.declaring = true;

@@ -198,6 +198,7 @@ static smidge_status open_model(training *run, smidge_error *error)
     const char *path = options->model;
     if (path == NULL) {
         snprintf(run->start_path, sizeof run->start_path, "%.4000s.start", options->output);
+        smg_checkpoint_sweep(run->start_path);
         SMG_TRY(smg_start_model_write(options->shape, options->vocabulary, options->seed, run->start_path,
                                       error));
         path = run->start_path;

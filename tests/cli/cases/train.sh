@@ -61,5 +61,13 @@ echo '{"layers": 2, "width": 64, "heads": 2, "feed_forward": 128, "depth": 3}' >
 make -d numbers.jsonl -o e.gguf
 expect_status 1
 expect_one_error '^smidge: shape.json: "depth" is no part of a shape'
+echo '{"layers": 512, "width": 65536, "heads": 2, "feed_forward": 128}' >shape.json
+make -d numbers.jsonl -o e.gguf
+expect_status 1
+expect_one_error '^smidge: shape.json: '
+echo '{"layers": 512, "width": 65536, "heads": 512, "feed_forward": 1024}' >shape.json
+make -d numbers.jsonl -o e.gguf
+expect_status 1
+expect_one_error '^smidge: shape.json: is a model of [0-9.e+]+ parameters, more than 1e\+09 \(take fewer'
 left=$(find . -name '*.part' -o -name '*.checkpoint' -o -name '*.start' | wc -l)
 [ "$left" = 0 ] || fail "something was left: $(ls)"
