@@ -15,8 +15,9 @@ kills=0
 while [ ! -e killed.gguf ] && [ $kills -lt 100 ]; do
     (train -o killed.gguf --log killed.csv 2>err) &
     child=$!
-    pause=$(($(od -An -N2 -tu2 /dev/urandom) % 500 + 80))
-    sleep "$(printf '0.%03d' "$pause")"
+    # longer and longer, so that slow machines get on as well
+    pause=$(($(od -An -N2 -tu2 /dev/urandom) % 500 + 80 + 10 * kills))
+    sleep "$(printf '%d.%03d' $((pause / 1000)) $((pause % 1000)))"
     kill -9 $child 2>/dev/null && kills=$((kills + 1))
     wait $child
     [ ! -s err ] || fail "going on failed"

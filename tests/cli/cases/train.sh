@@ -31,6 +31,23 @@ expect_out_match '^odd'
 smidge inspect a.gguf
 expect_out_match '^name +tiny$'
 
+# killed in any stage, it ends with the same bytes
+go_on() { # in place of the shell that calls it
+    exec "$SMIDGE" train --shape shape.json --vocab "$vocabulary" --batch-tokens 512 -t 2 --stage numbers.jsonl:20 \
+        --stage numbers.jsonl,orders.jsonl:60 --valid orders.jsonl --checkpoint-every 0 -q -o killed.gguf
+}
+kills=0
+while [ ! -e killed.gguf ] && [ $kills -lt 60 ]; do
+    (go_on 2>kill.log) &
+    child=$!
+    pause=$(($(od -An -N2 -tu2 /dev/urandom) % 400 + 150 + 10 * kills))
+    sleep "$(printf '%d.%03d' $((pause / 1000)) $((pause % 1000)))"
+    kill -9 $child 2>/dev/null && kills=$((kills + 1))
+    wait $child
+    [ ! -s kill.log ] || fail "going on failed: $(cat kill.log)"
+done
+cmp a.gguf killed.gguf || fail "what was killed $kills times ended elsewhere"
+
 # without validation the last weights are written; a type of the user's; AdamW alone; the same bytes again
 for name in b c; do
     make -d numbers.jsonl --epochs 2 --optimizer adamw -o $name.gguf --type q8_0 -q
