@@ -37,11 +37,16 @@ static void name_bytes(names *n)
     }
 }
 
+/* Both halves come before what they make. */
 static void name_merges(names *n, const nano_merge *merges, int32_t count)
 {
-    for (int32_t i = 0; i < count; i++)
-        snprintf(n->list[NANO_BYTES + i], sizeof *n->list, "%s%s", n->list[merges[i].left],
-                 n->list[merges[i].right]);
+    for (int32_t i = 0; i < count; i++) {
+        char *name = n->list[NANO_BYTES + i];
+        const char *left = n->list[merges[i].left], *right = n->list[merges[i].right];
+        const size_t size = strlen(left);
+        memcpy(name, left, size);
+        memcpy(name + size, right, strlen(right) + 1);
+    }
 }
 
 static smg_text text_of(const char *text)
