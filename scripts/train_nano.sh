@@ -94,11 +94,18 @@ say "data"
 readings spelling train "$(value vocabulary_cases)" "$((seed + 1))"
 readings drill train "$(value drill_cases)" "$((seed + 2))" --sensors 1 --near 10 --worked 0 --terse 100 --hints all
 readings few train "$(value few_cases)" "$((seed + 3))" --sensors 1-3 --worked 0 --terse 50 --hints all
-readings full train "$(value full_cases)" "$((seed + 4))" --raw 4 --terse 10 --hints distances
+readings full train "$(value full_cases)" "$((seed + 4))" --raw 4 --explained 1 --terse 10 --hints distances
 orders commands train "$((seed + 5))" --count "$(value full_commands)"
 readings valid train 1000 "$((seed + 6))"
 readings test-raw test "$(value test_cases)" "$((seed + 7))" --worked 0
 readings test-worked test "$(value test_cases)" "$((seed + 8))" --raw 0
+# The raw ones by how near a limit their nearest reading is: beyond 5 % of it, and within.
+beyond=$work/test-raw-beyond.jsonl within=$work/test-raw-within.jsonl
+[ -f "$beyond" ] || awk -v beyond="$beyond.part" -v within="$within" '{
+        match($0, /-apart[0-9]+/)
+        print >(substr($0, RSTART + 6, RLENGTH - 6) + 0 > 5000 ? beyond : within)
+    }' "$work/test-raw.jsonl"
+[ -f "$beyond" ] || mv "$beyond.part" "$beyond"
 orders test-commands dev "$((seed + 9))"
 done_with data
 
@@ -118,7 +125,7 @@ if [ ! -f "$work/model.gguf" ]; then
         --stage "$work/full.jsonl,$work/commands.jsonl:$(value full_steps)" \
         --valid "$work/valid.jsonl" --batch-tokens "$(value batch_tokens)" --sequence "$(value sequence)" --skip-long \
         --optimizer muon --muon-lr "$(value muon_lr)" --lr "$(value lr)" --beta2 "$(value beta2)" \
-        --warmup "$(value warmup)" --lr-floor "$(value lr_floor)" --hints "$(value hints)" --bf16 --seed "$seed" -t "$threads" \
+        --warmup "$(value warmup)" --lr-hold "$(value lr_hold)" --lr-floor "$(value lr_floor)" --hints "$(value hints)" --bf16 --seed "$seed" -t "$threads" \
         --log "$work/train.csv" -o "$work/model.gguf"
 fi
 done_with model
@@ -130,7 +137,7 @@ done_with quantized
 
 # ---- Evaluation -------------------------------------------------------------------------------------------
 
-for test in test-raw test-worked test-commands; do
+for test in test-worked test-raw test-raw-beyond test-raw-within test-commands; do
     [ -f "$work/$test.md" ] || "$smidge" eval -m "$work/quantized.gguf" -d "$work/$test.jsonl" -t "$threads" -o "$work/$test.md"
     cat "$work/$test.md"
 done
