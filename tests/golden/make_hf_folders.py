@@ -5,7 +5,8 @@
 
 The models are those of make_llama.py and make_families.py, with their seeds and names. hf/NAME.json is the config.json that
 save_pretrained writes. hf/NAME-f16.logits and -bf16.logits hold the logits at the first POSITIONS positions after all weights were
-rounded to 16 bits, of one model of each way in which tensors are changed; layout as in golden_models.py.
+rounded to 16 bits; layout as in golden_models.py. POSITIONS is past the smallest window, and in the original context of longrope,
+where the short factors hold.
 
 The second form takes every model in F32, F16 and BF16, as one file and as shards of 40 KB, and holds what `smidge convert` makes
 of it against the values that torch has in memory, bit for bit, under the names of the gguf package's own map.
@@ -25,7 +26,6 @@ import make_llama
 from golden_models import VOCABULARY, make_tokens, randomize
 
 POSITIONS = 24
-ROUNDED = ("llama-rope3", "qwen2", "phi3")
 TYPES = {"f32": torch.float32, "f16": torch.float16, "bf16": torch.bfloat16}
 
 
@@ -120,7 +120,7 @@ def main():
         config["architectures"] = [type(model).__name__]
         (folder / "config.json").unlink()
         (folder / f"{name}.json").write_text(json.dumps(config, indent=1) + "\n")
-        for kind in ("f16", "bf16") if name in ROUNDED else ():
+        for kind in ("f16", "bf16"):
             write_rounded(folder / f"{name}-{kind}.logits", model, tokens, TYPES[kind])
     assert len(sys.argv) <= 2 or sharded > 0
 
