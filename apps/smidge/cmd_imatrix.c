@@ -57,7 +57,8 @@ static int make(const imatrix_flags *flags)
     if (status == SMIDGE_OK)
         status = smg_collector_new(&collector, &error);
     for (size_t i = 0; i < flags->merged.count && status == SMIDGE_OK; i++)
-        status = smg_collector_merge(collector, flags->merged.items[i], &error);
+        status =
+            smg_collector_merge(collector, flags->merged.items[i], (uint32_t)flags->chunking.context, &error);
     if (flags->text != NULL && status == SMIDGE_OK)
         status = collect(flags, collector, &error);
     if (status == SMIDGE_OK)
@@ -88,7 +89,7 @@ static int run(int argc, char **argv, int64_t started)
         {"--chunks", CLI_INT, &options.chunking.most, "N", "chunks at most, 0 for all (default 0)"},
         {"--process-output", CLI_FLAG, &options.process_output, NULL, "the output matrix, too"},
         {"--in-file", CLI_LIST, &options.merged, "FILE",
-         "add what is in this file, too; repeatable, and without -f the model is not needed"},
+         "add what is in this file, GGUF or .dat, too; repeatable, and without -f the model is not needed"},
         {"-q,--quiet", CLI_FLAG, &options.quiet, NULL, "say nothing but errors"},
     };
     size_t count;
@@ -97,6 +98,8 @@ static int run(int argc, char **argv, int64_t started)
         return status;
     if (options.text == NULL && options.merged.count == 0)
         return cli_misuse(&cli_imatrix, "-f", "is missing: measure on which text?");
+    if (options.chunking.context < 0)
+        return cli_misuse(&cli_imatrix, "-c", "is below 0: give the tokens of a chunk");
     if (options.text != NULL)
         status = model_check(&cli_imatrix, &options.model);
     return status >= 0 ? status : make(&options);

@@ -33,13 +33,15 @@ void smg_collector_free(smg_collector *collector);
  * (something computed is no number), SMIDGE_E_CANCELLED, SMIDGE_E_NO_FIT, SMIDGE_E_IO, SMIDGE_E_NOMEM. */
 smidge_status smg_collector_run(smg_collector *collector, smidge_model *model, const char *path,
                                 const smg_collect_options *options, smidge_error *error) SMG_MUST_CHECK;
-/* Adds the sums of a GGUF file that this or llama-imatrix wrote. SMIDGE_E_INVALID (of another model), SMIDGE_E_FORMAT (damaged, or
+/* Adds the sums of a file that this or llama-imatrix wrote: GGUF, or the older .dat. A .dat keeps means of chunks and does not say
+ * how many tokens a chunk has: as many as those merged or measured before, or else chunk_size (0: 512). SMIDGE_E_INVALID (of another model), SMIDGE_E_FORMAT (damaged, or
  * not such a file), SMIDGE_E_UNSUPPORTED (matrices of experts), SMIDGE_E_IO, SMIDGE_E_NOMEM. */
-smidge_status smg_collector_merge(smg_collector *collector, const char *path, smidge_error *error)
-    SMG_MUST_CHECK;
+smidge_status smg_collector_merge(smg_collector *collector, const char *path, uint32_t chunk_size,
+                                  smidge_error *error) SMG_MUST_CHECK;
 /* The same from bytes, which need not stay; `name` is for messages. */
 smidge_status smg_collector_merge_bytes(smg_collector *collector, const void *data, size_t size,
-                                        const char *name, smidge_error *error) SMG_MUST_CHECK;
+                                        uint32_t chunk_size, const char *name, smidge_error *error)
+    SMG_MUST_CHECK;
 
 /* Matrices that have sums, and the chunks of text that these come from. */
 size_t smg_collector_count(const smg_collector *collector);

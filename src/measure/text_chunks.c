@@ -8,13 +8,12 @@
 #include "engine/engine.h"
 
 #define TEXT_LIMIT ((size_t)16 << 20) /* what the tokenizer takes */
-#define DEFAULT_CONTEXT 512
 #define LEAST_CONTEXT 4
 
 static smidge_status check_chunking(const smidge_model *model, const smg_chunking *chunking,
                                     smidge_error *error)
 {
-    const int32_t context = chunking->context != 0 ? chunking->context : DEFAULT_CONTEXT;
+    const int32_t context = chunking->context != 0 ? chunking->context : SMG_CHUNK_TOKENS;
     const int32_t trained = model->model.shape.context;
     if (context > trained)
         return smg_error_set(error, SMIDGE_E_INVALID, "context",
@@ -54,7 +53,7 @@ smidge_status smg_text_chunks_read(const smidge_model *model, const char *path, 
 {
     SMG_TRY(check_chunking(model, chunking, error));
     SMG_CLEANUP(smg_text_chunks_done)
-    smg_text_chunks chunks = {.size = chunking->context != 0 ? chunking->context : DEFAULT_CONTEXT,
+    smg_text_chunks chunks = {.size = chunking->context != 0 ? chunking->context : SMG_CHUNK_TOKENS,
                               .bos = SMG_TOKEN_NONE};
     if (smg_tokenizer_adds_bos(model->tokenizer))
         chunks.bos = smg_tokenizer_bos(model->tokenizer);

@@ -8,9 +8,11 @@
 
 #include "base/error.h"
 
+#define SMG_CHUNK_TOKENS 512
+
 /* What of a text is measured, and how; zeros for the defaults. */
 typedef struct smg_chunking {
-    int32_t context; /* tokens of a chunk (512) */
+    int32_t context; /* tokens of a chunk; 0: SMG_CHUNK_TOKENS */
     int32_t stride;  /* from one chunk to the next (the whole of it); smaller ones overlap */
     int32_t most;    /* chunks (all that are whole) */
 } smg_chunking;

@@ -38,7 +38,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     if (smg_collector_new(&collector, &error) == SMIDGE_OK) {
         for (int i = 0; i < 2; i++) {
-            if (smg_collector_merge_bytes(collector, data, size, "fuzz", &error) != SMIDGE_OK)
+            if (smg_collector_merge_bytes(collector, data, size, 64, "fuzz", &error) != SMIDGE_OK)
                 break;
             must(smg_collector_count(collector) <= size);
         }

@@ -271,14 +271,14 @@ static void files_are_merged(void **state)
     collect(a.path, path_of("once"), &options, 1);
     collect(narrow.path, path_of("narrow"), &options, 1);
     engine_ok(smg_collector_new(&collector, &error), &error);
-    engine_ok(smg_collector_merge(collector, path_of("once"), &error), &error);
+    engine_ok(smg_collector_merge(collector, path_of("once"), 0, &error), &error);
     const uint32_t chunks = smg_collector_chunks(collector);
     smidge_model *model = engine_open(a.path, "ref", 1);
     engine_ok(smg_collector_run(collector, model, path_of("text"), &options, &error), &error);
     assert_int_equal(smg_collector_count(collector), 14);
     assert_int_equal(smg_collector_chunks(collector), 2 * chunks);
     engine_ok(smg_collector_write(collector, path_of("twice"), &error), &error);
-    assert_int_equal(smg_collector_merge(collector, path_of("narrow"), &error), SMIDGE_E_INVALID);
+    assert_int_equal(smg_collector_merge(collector, path_of("narrow"), 0, &error), SMIDGE_E_INVALID);
     assert_non_null(strstr(error.message, "merge files of one model"));
     smg_collector_free(collector);
     smidge_model_close(model);
@@ -318,8 +318,8 @@ static void what_fails_says_so(void **state)
     smidge_model *model = engine_open(a.path, NULL, 2);
     engine_ok(smg_collector_new(&collector, &error), &error);
     assert_int_equal(smg_collector_write(collector, path_of("none"), &error), SMIDGE_E_INVALID);
-    assert_int_equal(smg_collector_merge(collector, path_of("text"), &error), SMIDGE_E_FORMAT);
-    assert_int_equal(smg_collector_merge(collector, path_of("none"), &error), SMIDGE_E_IO);
+    assert_int_equal(smg_collector_merge(collector, path_of("text"), 0, &error), SMIDGE_E_FORMAT);
+    assert_int_equal(smg_collector_merge(collector, path_of("none"), 0, &error), SMIDGE_E_IO);
     assert_int_equal(smg_collector_run(collector, model, path_of("none"), &options, &error), SMIDGE_E_IO);
     assert_int_equal(smg_collector_run(collector, model, path_of("text"), &options, &error),
                      SMIDGE_E_CANCELLED);

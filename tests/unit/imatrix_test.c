@@ -10,7 +10,7 @@
 #include "base/alloc.h"
 #include "format/gguf.h"
 #include "gguf_builder.h"
-#include "measure/imatrix_collect.h"
+#include "measure/imatrix_sums.h"
 #include "test_support.h"
 
 #define SHAPE(...) ((const uint64_t[]){__VA_ARGS__})
@@ -100,7 +100,7 @@ static smidge_status try_bytes(const void *bytes, size_t size, smidge_status *re
         assert_true(error->message[0] != '\0');
     }
     assert_int_equal(smg_collector_new(&collector, &merge_error), SMIDGE_OK);
-    *ret_merged = smg_collector_merge_bytes(collector, copy, size, "some.file", &merge_error);
+    *ret_merged = smg_collector_merge_bytes(collector, copy, size, 64, "some.file", &merge_error);
     if (*ret_merged != SMIDGE_OK)
         assert_true(merge_error.message[0] != '\0');
     smg_collector_free(collector);
@@ -169,6 +169,48 @@ static void dat_is_read(void **state)
     assert_int_equal(smg_imatrix_chunks(imatrix), 0);
     assert_string_equal(smg_imatrix_dataset(imatrix), "");
     smg_imatrix_close(imatrix);
+    free(b.data);
+}
+
+static void dat_is_merged(void **state)
+{
+    (void)state;
+    gguf_buffer b = {0};
+    smg_collector *collector;
+    smidge_error error;
+    build_dat(&b);
+    assert_int_equal(smg_collector_new(&collector, &error), SMIDGE_OK);
+    /* one with the text it comes from, one without */
+    assert_int_equal(smg_collector_merge_bytes(collector, b.data, b.size, 64, "x", &error), SMIDGE_OK);
+    assert_int_equal(smg_collector_merge_bytes(collector, b.data, b.size - 12, 0, "x", &error), SMIDGE_OK);
+    assert_int_equal(smg_collector_count(collector), 1);
+    assert_int_equal(smg_collector_chunks(collector), 6);
+    assert_int_equal(collector->chunk_size, 64);
+    assert_int_equal(collector->dataset_count, 1);
+    assert_string_equal(collector->datasets[0], "text");
+    assert_string_equal(collector->entries[0].name, "blk.0.");
+    assert_true(collector->entries[0].rows == 2 * 3 * 64);
+    for (int i = 0; i < COLUMNS; i++)
+        assert_true(collector->entries[0].sums[i] == 2 * 64 * (double)sums[i]);
+    smg_collector_free(collector);
+    /* nothing says how long its chunks are */
+    assert_int_equal(smg_collector_new(&collector, &error), SMIDGE_OK);
+    assert_int_equal(smg_collector_merge_bytes(collector, b.data, b.size, 0, "x", &error), SMIDGE_OK);
+    assert_true(collector->entries[0].rows == 3 * 512);
+    smg_collector_free(collector);
+    /* experts: how many there are it does not say */
+    gguf_buffer experts = {0};
+    static const char name[] = "blk.0.ffn_up_exps.weight";
+    gguf_put_int(&experts, 1, 4);
+    gguf_put_int(&experts, sizeof name - 1, 4);
+    gguf_put(&experts, name, sizeof name - 1);
+    gguf_put(&experts, b.data + 14, 8 + COLUMNS * sizeof(float));
+    assert_int_equal(smg_collector_new(&collector, &error), SMIDGE_OK);
+    assert_int_equal(smg_collector_merge_bytes(collector, experts.data, experts.size, 0, "x", &error),
+                     SMIDGE_E_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "experts"));
+    smg_collector_free(collector);
+    free(experts.data);
     free(b.data);
 }
 
@@ -280,6 +322,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gguf_is_read),
         cmocka_unit_test(dat_is_read),
+        cmocka_unit_test(dat_is_merged),
         cmocka_unit_test(numbers_that_cannot_be),
         cmocka_unit_test(tensors_that_cannot_be),
         cmocka_unit_test(hostile_numbers_everywhere),

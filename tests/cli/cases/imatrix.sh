@@ -36,7 +36,7 @@ expect_status 1
 expect_one_error 'nowhere/none.gguf'
 smidge imatrix --in-file text -o none.gguf
 expect_status 1
-expect_one_error 'text: is not a GGUF file'
+expect_one_error 'text: is not an importance matrix, neither GGUF nor .dat'
 smidge imatrix --in-file "$MODEL" -o none.gguf
 expect_status 1
 expect_one_error 'holds no importance matrix'
