@@ -7,6 +7,7 @@
 #include "format/gguf.h"
 #include "hf_builder.h"
 #include "kernels/half.h"
+#include "quant/dequantize.h"
 #include "smidge/tools.h"
 
 #define MAX_TENSORS 128
@@ -386,12 +387,138 @@ static void quantizing_on_the_way_gives_the_bytes_of_two_steps(void **state)
     }
 }
 
+/* ---- Adapters ------------------------------------------------------------------------------------------- */
+
+/* One matrix of a golden adapter under its Hugging Face name, as PEFT has it, and as MLX does: transposed. */
+static void add_halves(const source *s, const smg_gguf_tensor *from, hf_tensor *peft, hf_tensor *mlx)
+{
+    char name[128], base[128];
+    snprintf(name, sizeof name, "%.*s", (int)from->name.size, from->name.data);
+    char *mark = strstr(name, ".lora_");
+    assert_non_null(mark);
+    const bool second = mark[6] == 'b';
+    *mark = '\0';
+    hf_name(s, name, base);
+    *strstr(base, ".weight") = '\0';
+    const uint64_t rows = from->shape[1], columns = from->shape[0];
+    const size_t bytes = (size_t)(rows * columns) * sizeof(float);
+    float *values = malloc(bytes), *turned = malloc(bytes);
+    smg_dequantize_row(from->type, from->data, values, (int64_t)(rows * columns));
+    const bool llama = strcmp(s->architecture, "llama") == 0;
+    if (llama && second && strstr(name, "attn_q.") != NULL)
+        rotate_back(values, rows, columns, number(s, "attention.head_count"));
+    if (llama && second && strstr(name, "attn_k.") != NULL)
+        rotate_back(values, rows, columns, number(s, "attention.head_count_kv"));
+    for (uint64_t row = 0; row < rows; row++) {
+        for (uint64_t column = 0; column < columns; column++)
+            turned[column * rows + row] = values[row * columns + column];
+    }
+    *peft = (hf_tensor){.dims = 2, .shape = {rows, columns}};
+    *mlx = (hf_tensor){.dims = 2, .shape = {columns, rows}};
+    snprintf(peft->name, sizeof peft->name, "base_model.model.%.90s.lora_%c.weight", base,
+             second ? 'B' : 'A');
+    snprintf(mlx->name, sizeof mlx->name, "%.100s.lora_%c", base, second ? 'b' : 'a');
+    store(peft, values, (size_t)(rows * columns), "F32");
+    store(mlx, turned, (size_t)(rows * columns), "F32");
+}
+
+/* The rank that most matrices of the golden adapters have. Those of the others, which folders say by a pattern, are left out. */
+#define RANK 3
+
+static bool has_rank(const smg_gguf_tensor *tensor)
+{
+    return tensor->shape[tensor->name.data[tensor->name.size - 1] == 'a' ? 1 : 0] == RANK;
+}
+
+/* Both folders of a golden adapter; `base` is a folder with the model's settings. How many tensors each has. */
+static size_t make_adapters(const source *s, const smg_gguf *golden, const char *base, const char *peft,
+                            const char *mlx)
+{
+    static hf_tensor parts[2][MAX_TENSORS];
+    char text[512];
+    float alpha = 0.0F;
+    smidge_error error;
+    size_t count = 0;
+    assert_in_range(golden->tensor_count, 2, MAX_TENSORS);
+    for (uint64_t i = 0; i < golden->tensor_count; i++) {
+        if (has_rank(&golden->tensors[i])) {
+            add_halves(s, &golden->tensors[i], &parts[0][count], &parts[1][count]);
+            count++;
+        }
+    }
+    engine_ok(smg_gguf_get_f32(golden, "adapter.lora.alpha", &alpha, NULL, &error), &error);
+    snprintf(text, sizeof text, "{\"r\":%d,\"lora_alpha\":%.9g,\"base_model_name_or_path\":\"%s\"}", RANK,
+             (double)alpha, base);
+    hf_write_text(peft, "adapter_config.json", text);
+    snprintf(text, sizeof text, "{\"lora_parameters\":{\"rank\":%d,\"scale\":%.17g},\"model\":\"%s\"}", RANK,
+             (double)alpha / RANK, base);
+    hf_write_text(mlx, "adapter_config.json", text);
+    hf_write_tensors(peft, "adapter_model.safetensors", parts[0], count);
+    hf_write_tensors(mlx, "adapters.safetensors", parts[1], count);
+    for (size_t i = 0; i < count; i++) {
+        free(parts[0][i].data);
+        free(parts[1][i].data);
+    }
+    return count;
+}
+
+static void compare_adapters(const smg_gguf *made, const smg_gguf *golden, size_t count)
+{
+    assert_int_equal(made->tensor_count, count);
+    for (uint64_t i = 0; i < golden->tensor_count; i++) {
+        const smg_gguf_tensor *expected = &golden->tensors[i];
+        char name[128];
+        snprintf(name, sizeof name, "%.*s", (int)expected->name.size, expected->name.data);
+        if (!has_rank(expected))
+            continue;
+        const smg_gguf_tensor *tensor = smg_gguf_find_tensor(made, name);
+        if (tensor == NULL || tensor->type != expected->type || tensor->bytes != expected->bytes ||
+            memcmp(tensor->data, expected->data, expected->bytes) != 0)
+            fail_msg("%s differs", name);
+    }
+    compare_keys(made, golden);
+}
+
+static void adapters_in_both_layouts_become_the_golden_ones(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        source s;
+        smg_gguf golden, made;
+        smidge_error error;
+        char path[128], peft[64], mlx[64], out[2][256];
+        make_folder(&s, models[i], "F32", false);
+        snprintf(path, sizeof path, "tests/golden/%s.lora.gguf", models[i]);
+        engine_ok(smg_gguf_open(smg_test_source(path), &golden, &error), &error);
+        hf_begin(peft);
+        hf_begin(mlx);
+        const size_t count = make_adapters(&s, &golden, s.folder, peft, mlx);
+        const smg_type type = golden.tensors[0].type;
+        const smidge_convert_options options = {.size = sizeof options,
+                                                .type = type == SMG_TYPE_F32   ? "f32"
+                                                        : type == SMG_TYPE_F16 ? "f16"
+                                                                               : "bf16",
+                                                .threads = 1};
+        engine_ok(smidge_convert(peft, hf_path(peft, "out.gguf", out[0]), &options, &error), &error);
+        engine_ok(smidge_convert(mlx, hf_path(mlx, "out.gguf", out[1]), &options, &error), &error);
+        compare_files(out[0], out[1]);
+        engine_ok(smg_gguf_open(out[0], &made, &error), &error);
+        compare_adapters(&made, &golden, count);
+        smg_gguf_close(&made);
+        smg_gguf_close(&golden);
+        hf_remove(peft);
+        hf_remove(mlx);
+        drop_folder(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(folders_of_each_family_become_the_golden_files),
         cmocka_unit_test(folders_in_16_bits_give_the_logits_of_rounded_weights),
         cmocka_unit_test(quantizing_on_the_way_gives_the_bytes_of_two_steps),
+        cmocka_unit_test(adapters_in_both_layouts_become_the_golden_ones),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
