@@ -49,3 +49,21 @@ JSON
 smidge convert "$FIXTURES/adapters/discollama" -o adapter.gguf --base base
 expect_status 0
 expect_out_match '^adapter.gguf: F16, 416.9[0-9] KiB, llama adapter'
+# Its tensors end the file, those of a layer as q (A, B) and v (A, B). Those of v are the published ones, A and B transposed.
+# Those of q are not: there B's rows are turned as the base's are, and A's columns are left (see the fixtures' README).
+adapter_hash() {
+    tail -c 425984 adapter.gguf | tail -c +$(($1 + 1)) | head -c "$2" | sha256sum | cut -c 1-64
+}
+adapter_has() {
+    expected=$(sed -n "s/.*\"$1\": \"\(.*\)\".*/\1/p" "$FIXTURES/adapters/discollama/expected-gguf.json")
+    [ ${#expected} -eq 64 ] && [ "$(adapter_hash "$2" "$3")" = "$expected" ]
+}
+layer=0
+while [ $layer -lt 2 ]; do
+    at=$((layer * 212992)) name=blk.$((30 + layer))
+    adapter_has $name.attn_v.weight.lora_a $((at + 131072)) 65536 || fail "$name: A of v differs"
+    adapter_has $name.attn_v.weight.lora_b $((at + 196608)) 16384 || fail "$name: B of v differs"
+    adapter_has $name.attn_q.weight.lora_a $at 65536 && fail "$name: columns of q's A were turned"
+    adapter_has $name.attn_q.weight.lora_b $((at + 65536)) 65536 && fail "$name: rows of q's B were not turned"
+    layer=$((layer + 1))
+done
