@@ -292,6 +292,7 @@ smidge_status smg_hf_vocabulary_read(const char *folder, const smg_hf_config *co
     SMG_TRY(read_additions(&vocabulary, error));
     SMG_TRY(read_settings(&vocabulary, folder, config, error));
     SMG_TRY(read_template(&vocabulary, folder, error));
+    vocabulary.numbered = vocabulary.merges != NULL && config->family == SMG_HF_QWEN2;
     *ret_vocabulary = vocabulary;
     vocabulary = (smg_hf_vocabulary){0};
     return SMIDGE_OK;
@@ -316,7 +317,8 @@ static smidge_status write_names(const smg_hf_vocabulary *vocabulary, smg_gguf_w
     return SMIDGE_OK;
 }
 
-/* Scores and types, 4 bytes each. */
+/* Scores and types, 4 bytes each. Merges need no scores, and most converters give none; those that published Qwen's files wrote
+ * the tokens' numbers, and -1 for rows without a token, which is what a reader that asks for them expects. */
 static smidge_status write_numbers(const smg_hf_vocabulary *vocabulary, smg_gguf_writer *writer,
                                    smidge_error *error)
 {
@@ -328,9 +330,11 @@ static smidge_status write_numbers(const smg_hf_vocabulary *vocabulary, smg_gguf
     for (size_t id = 0; id < count; id++) {
         const smg_hf_token *token = &vocabulary->tokens[id];
         scores[id] = token->text != NULL ? token->score : padded_score;
+        if (vocabulary->numbered)
+            scores[id] = token->text != NULL ? (float)id : -1.0F;
         types[id] = token->text != NULL ? token->type : SMG_HF_UNUSED;
     }
-    if (vocabulary->merges == NULL)
+    if (vocabulary->merges == NULL || vocabulary->numbered)
         SMG_TRY(smg_gguf_write_array(writer, KEY("scores"), SMG_GGUF_F32, scores, count, error));
     return smg_gguf_write_array(writer, KEY("token_type"), SMG_GGUF_I32, types, count, error);
 }

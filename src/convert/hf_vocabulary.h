@@ -43,6 +43,7 @@ typedef struct smg_hf_vocabulary {
     const json_t *merges;
     int64_t specials[SMG_HF_SPECIALS]; /* -1: none */
     bool add_bos, add_eos, add_space;
+    bool numbered;          /* scores although there are merges: see write_numbers */
     smg_text chat_template; /* size 0: none */
     /* What the above points into. */
     json_t *tokenizer, *settings, *added, *specials_map;

@@ -254,12 +254,17 @@ static void stories_convert_bit_for_bit(void **state)
 
 /* ---- Inventories of real models ----------------------------------------------------------------------- */
 
-static int64_t listed(const json_t *keys, const char *architecture, const char *ending, int64_t otherwise)
+static double listed_real(const json_t *keys, const char *architecture, const char *ending, double otherwise)
 {
     char name[128];
     snprintf(name, sizeof name, "%s.%s", architecture, ending);
     const char *text = json_string_value(json_object_get(keys, name));
-    return text != NULL ? (int64_t)strtod(text, NULL) : otherwise;
+    return text != NULL ? strtod(text, NULL) : otherwise;
+}
+
+static int64_t listed(const json_t *keys, const char *architecture, const char *ending, int64_t otherwise)
+{
+    return (int64_t)listed_real(keys, architecture, ending, (double)otherwise);
 }
 
 /* config.json of a model with these keys, at full size: no weights are needed to name tensors and write keys. */
@@ -268,16 +273,17 @@ static json_t *config_of(const json_t *keys, const char *class, const char *arch
     const int64_t context = listed(keys, architecture, "context_length", 0);
     const int64_t width = listed(keys, architecture, "embedding_length", 0);
     const int64_t heads = listed(keys, architecture, "attention.head_count", 0);
-    json_t *json =
-        json_pack("{s:[s],s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:b}", "architectures", class,
-                  "num_hidden_layers", (json_int_t)listed(keys, architecture, "block_count", 0),
-                  "hidden_size", (json_int_t)width, "intermediate_size",
-                  (json_int_t)listed(keys, architecture, "feed_forward_length", 0), "num_attention_heads",
-                  (json_int_t)heads, "num_key_value_heads",
-                  (json_int_t)listed(keys, architecture, "attention.head_count_kv", 0), "vocab_size",
-                  (json_int_t)32000, "max_position_embeddings", (json_int_t)context, "rms_norm_eps", 1e-5,
-                  "rope_theta", (double)listed(keys, architecture, "rope.freq_base", 10000),
-                  "tie_word_embeddings", json_object_get(keys, "output.weight") == NULL);
+    json_t *json = json_pack("{s:[s],s:I,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:b}", "architectures", class,
+                             "num_hidden_layers", (json_int_t)listed(keys, architecture, "block_count", 0),
+                             "hidden_size", (json_int_t)width, "intermediate_size",
+                             (json_int_t)listed(keys, architecture, "feed_forward_length", 0),
+                             "num_attention_heads", (json_int_t)heads, "num_key_value_heads",
+                             (json_int_t)listed(keys, architecture, "attention.head_count_kv", 0),
+                             "vocab_size", (json_int_t)listed(keys, architecture, "vocab_size", 32000),
+                             "max_position_embeddings", (json_int_t)context, "rms_norm_eps",
+                             listed_real(keys, architecture, "attention.layer_norm_rms_epsilon", 1e-5),
+                             "rope_theta", (double)listed(keys, architecture, "rope.freq_base", 10000),
+                             "tie_word_embeddings", json_object_get(keys, "output.weight") == NULL);
     const int64_t original = listed(keys, architecture, "rope.scaling.original_context_length", 0);
     if (original > 0) {
         json_t *factors = json_array();
@@ -289,6 +295,25 @@ static json_t *config_of(const json_t *keys, const char *class, const char *arch
             json_pack("{s:s,s:O,s:o}", "type", "longrope", "long_factor", factors, "short_factor", factors));
     }
     return json;
+}
+
+/* A number of ours against the listed one; texts and arrays are not compared. */
+static void compare_number(const smg_gguf_key *key, const char *name, const char *expected)
+{
+    double number;
+    if (key->type == SMG_GGUF_F32) {
+        float value;
+        memcpy(&value, key->value, sizeof value);
+        number = (double)value;
+    } else if (key->type == SMG_GGUF_U32) {
+        uint32_t value;
+        memcpy(&value, key->value, sizeof value);
+        number = (double)value;
+    } else {
+        return;
+    }
+    if (fabs(number - strtod(expected, NULL)) > 1e-6 * fabs(number))
+        fail_msg("%s is %g, not %s", name, number, expected);
 }
 
 static void check_inventory(const char *fixture, const char *class)
@@ -331,6 +356,8 @@ static void check_inventory(const char *fixture, const char *class)
             tensors -= strncmp(name, "rope_", 5) != 0;
         else if (strncmp(name, architecture, strlen(architecture)) == 0 && smg_gguf_find(&made, name) == NULL)
             fail_msg("%s: key %s is missing", fixture, name);
+        else if (strncmp(name, architecture, strlen(architecture)) == 0)
+            compare_number(smg_gguf_find(&made, name), name, json_string_value(value));
     }
     assert_int_equal(tensors, 0); /* each of the model's tensors is one of ours */
     smg_gguf_close(&made);
@@ -351,6 +378,146 @@ static void real_models_have_these_tensors_and_keys(void **state)
     check_inventory("gemma-2b-it", "GemmaForCausalLM");
 }
 
+/* A small tokenizer of the kind that the listed one is: SentencePiece's as tokenizer.json, or one with merges. */
+static void write_tokenizer(const char *folder, const json_t *keys)
+{
+    char path[256];
+    json_t *vocab = json_object(), *root;
+    if (json_object_get(keys, "tokenizer.ggml.merges") == NULL) {
+        static const char *const first[] = {"<unk>", "<s>", "</s>", "<pad>"};
+        for (int i = 0; i < 260; i++) {
+            char byte[8];
+            snprintf(byte, sizeof byte, "<0x%02X>", (unsigned)(i - 4) & 0xff);
+            put(vocab, i < 4 ? first[i] : byte, json_integer(i));
+        }
+        root = json_pack("{s:{s:s,s:b,s:s,s:o,s:[]}}", "model", "type", "BPE", "byte_fallback", 1,
+                         "unk_token", "<unk>", "vocab", vocab, "merges");
+    } else {
+        const char *pre = json_string_value(json_object_get(keys, "tokenizer.ggml.pre"));
+        put(vocab, "a", json_integer(0));
+        put(vocab, "b", json_integer(1));
+        put(vocab, "ab", json_integer(2));
+        root = json_pack("{s:[{s:i,s:s,s:b},{s:i,s:s,s:b},{s:i,s:s,s:b}],s:o,s:{s:s,s:o,s:[s]}}",
+                         "added_tokens", "id", 3, "content", "<s>", "special", 1, "id", 4, "content", "</s>",
+                         "special", 1, "id", 5, "content", "<pad>", "special", 1, "pre_tokenizer",
+                         splits(strcmp(pre, "qwen2") == 0 ? QWEN2_RULE : LLAMA3_RULE), "model", "type", "BPE",
+                         "vocab", vocab, "merges", "a b");
+    }
+    assert_non_null(root);
+    assert_int_equal(json_dump_file(root, hf_path(folder, "tokenizer.json", path), JSON_COMPACT), 0);
+    json_decref(root);
+    hf_write_text(folder, "tokenizer_config.json",
+                  "{\"bos_token\":\"<s>\",\"eos_token\":\"</s>\",\"pad_token\":\"<pad>\"}");
+}
+
+/* A folder with the listed numbers but for the width, the vocabulary and two layers of the depth; its weights are zeros. */
+static void write_folder(const char *folder, const json_t *keys, const char *class, const char *architecture)
+{
+    static hf_tensor tensors[64];
+    enum { WIDTH = 64, VOCABULARY = 264 };
+    char path[256];
+    size_t count = 0;
+    smidge_error error;
+    json_t *json = config_of(keys, class, architecture);
+    const int64_t heads = listed(keys, architecture, "attention.head_count", 0);
+    const int64_t head = listed(keys, architecture, "embedding_length", 0) / heads;
+    put(json, "num_hidden_layers", json_integer(2));
+    put(json, "hidden_size", json_integer(WIDTH));
+    put(json, "intermediate_size", json_integer(2 * WIDTH));
+    put(json, "vocab_size", json_integer(VOCABULARY));
+    put(json, "head_dim", json_integer(listed(keys, architecture, "attention.key_length", head)));
+    assert_int_equal(json_dump_file(json, hf_path(folder, "config.json", path), 0), 0);
+    smg_hf_config *config = malloc(sizeof *config);
+    engine_ok(smg_hf_config_read(json, path, config, &error), &error);
+    for (int32_t i = 0; i < smg_hf_places(config); i++) {
+        hf_tensor *tensor = &tensors[count];
+        smg_hf_tensor to;
+        if (!smg_hf_place_needed(config, i, tensor->name))
+            continue;
+        assert_in_range(++count, 1, 64);
+        engine_ok(smg_hf_tensor_name(config, tensor->name, path, &to, &error), &error);
+        tensor->dtype = "F16";
+        tensor->dims = (int)to.dims;
+        tensor->shape[0] = to.dims == 1 ? (uint64_t)(to.rows * to.columns) : (uint64_t)to.rows;
+        tensor->shape[1] = (uint64_t)to.columns;
+        tensor->bytes = (size_t)(to.rows * to.columns) * 2;
+        tensor->data = calloc(1, tensor->bytes);
+    }
+    hf_write_tensors(folder, "model.safetensors", tensors, count);
+    for (size_t i = 0; i < count; i++)
+        free(tensors[i].data);
+    free(config);
+    json_decref(json);
+}
+
+/* Tokens' numbers, and -1 where there is no token: what hashes to the listed sum with the 151936 rows of Qwen2.5. */
+static void check_scores(const smg_gguf *made)
+{
+    const smg_gguf_key *scores = smg_gguf_find(made, "tokenizer.ggml.scores");
+    for (uint64_t id = 0; id < scores->count; id++) {
+        float score;
+        memcpy(&score, scores->value + id * sizeof score, sizeof score);
+        assert_true(score == (id < 6 ? (float)id : -1.0F));
+    }
+}
+
+static void check_folder(const char *fixture, const char *class)
+{
+    char path[256], folder[64];
+    smidge_error error;
+    smg_gguf made;
+    snprintf(path, sizeof path, "convert/%s.json", fixture);
+    json_t *keys = json_load_file(smg_test_need_fixture(path), 0, NULL);
+    const char *architecture = json_string_value(json_object_get(keys, "general.architecture"));
+    hf_begin(folder);
+    write_folder(folder, keys, class, architecture);
+    write_tokenizer(folder, keys);
+    const smidge_convert_options options = {.size = sizeof options, .type = "f16", .threads = 1};
+    engine_ok(smidge_convert(folder, hf_path(folder, "out.gguf", path), &options, &error), &error);
+    engine_ok(smg_gguf_open(path, &made, &error), &error);
+    const char *name;
+    json_t *value;
+    uint64_t tensors = 0;
+    json_object_foreach(keys, name, value)
+    {
+        const size_t size = strlen(name);
+        const bool weight = size > 7 && strcmp(name + size - 7, ".weight") == 0;
+        int layer = 0;
+        const bool deeper = sscanf(name, "blk.%d.", &layer) == 1 && layer > 1;
+        if (weight || (size > 5 && strcmp(name + size - 5, ".bias") == 0)) {
+            tensors += !deeper;
+            if (!deeper && smg_gguf_find_tensor(&made, name) == NULL)
+                fail_msg("%s: tensor %s is missing", fixture, name);
+        } else if (smg_gguf_find(&made, name) == NULL) {
+            fail_msg("%s: key %s is missing", fixture, name);
+        }
+    }
+    assert_int_equal(made.tensor_count, tensors);
+    if (strcmp(architecture, "qwen2") == 0)
+        check_scores(&made);
+    for (const char *const *same = (const char *const[]){"tokenizer.ggml.model", "tokenizer.ggml.pre", NULL};
+         *same != NULL; same++) {
+        smg_text text = {0};
+        const char *expected = json_string_value(json_object_get(keys, *same));
+        engine_ok(smg_gguf_get_text(&made, *same, &text, NULL, &error), &error);
+        assert_true(expected == NULL || smg_text_is(text, expected));
+    }
+    smg_gguf_close(&made);
+    hf_remove(folder);
+    json_decref(keys);
+}
+
+static void folders_of_real_models_have_every_listed_key(void **state)
+{
+    (void)state;
+    check_folder("Meta-Llama-3-8B-Instruct", "LlamaForCausalLM");
+    check_folder("Mistral-7B-Instruct-v0.2", "MistralForCausalLM");
+    check_folder("Phi-3-mini-128k-instruct", "Phi3ForCausalLM");
+    check_folder("Qwen2.5-0.5B-Instruct", "Qwen2ForCausalLM");
+    check_folder("gemma-2-2b-it", "Gemma2ForCausalLM");
+    check_folder("gemma-2b-it", "GemmaForCausalLM");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -359,6 +526,7 @@ int main(void)
         cmocka_unit_test(qwen2_comes_back_from_json),
         cmocka_unit_test(stories_convert_bit_for_bit),
         cmocka_unit_test(real_models_have_these_tensors_and_keys),
+        cmocka_unit_test(folders_of_real_models_have_every_listed_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
