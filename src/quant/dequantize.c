@@ -7,28 +7,44 @@
 #include "kernels/unpack.h"
 
 typedef uint16_t halves8 __attribute__((vector_size(16)));
-typedef int32_t bits8 __attribute__((vector_size(32)));
-typedef float floats8 __attribute__((vector_size(32)));
+typedef int32_t bits4 __attribute__((vector_size(16)));
+typedef float floats4 __attribute__((vector_size(16)));
 
-/* Eight at once: smg_half_to_float in vectors that every compiler has. */
+/* Each half becomes 32 bits: with zeros behind it, or before it. Vectors of 16 bytes are what every machine has; wider ones some
+ * compilers take apart, element by element. */
+#ifdef __clang__
+#define HALVES_PICK(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define HALVES_PICK(a, b, ...) __builtin_shuffle(a, b, (halves8){__VA_ARGS__})
+#endif
+#define FIRST_FOUR(a, b) ((bits4)HALVES_PICK(a, b, 0, 8, 1, 9, 2, 10, 3, 11))
+#define LAST_FOUR(a, b) ((bits4)HALVES_PICK(a, b, 4, 12, 5, 13, 6, 14, 7, 15))
+
+/* smg_half_to_float for four. */
+static bits4 four_halves(bits4 bits)
+{
+    const bits4 sign = (bits & 0x8000) << 16, magnitude = (bits & 0x7fff) << 13;
+    const bits4 finite = (bits4)((floats4)magnitude * 0x1p112F), other = magnitude | 0x70000000;
+    const bits4 beyond = magnitude > 0x0f7fffff;
+    return sign | (beyond & other) | (~beyond & finite);
+}
+
 static void eight_halves(const uint8_t *from, float *ret_x)
 {
-    halves8 halves;
+    halves8 halves, zeros = {0};
     memcpy(&halves, from, sizeof halves);
-    const bits8 bits = __builtin_convertvector(halves, bits8);
-    const bits8 sign = (bits & 0x8000) << 16, magnitude = (bits & 0x7fff) << 13;
-    const bits8 finite = (bits8)((floats8)magnitude * 0x1p112F), other = magnitude | 0x70000000;
-    const bits8 beyond = magnitude >= 0x0f800000;
-    const bits8 value = sign | (beyond & other) | (~beyond & finite);
-    memcpy(ret_x, &value, sizeof value);
+    const bits4 first = four_halves(FIRST_FOUR(halves, zeros)), last = four_halves(LAST_FOUR(halves, zeros));
+    memcpy(ret_x, &first, sizeof first);
+    memcpy(ret_x + 4, &last, sizeof last);
 }
 
 static void eight_bf16s(const uint8_t *from, float *ret_x)
 {
-    halves8 halves;
+    halves8 halves, zeros = {0};
     memcpy(&halves, from, sizeof halves);
-    const bits8 value = __builtin_convertvector(halves, bits8) << 16;
-    memcpy(ret_x, &value, sizeof value);
+    const bits4 first = FIRST_FOUR(zeros, halves), last = LAST_FOUR(zeros, halves);
+    memcpy(ret_x, &first, sizeof first);
+    memcpy(ret_x + 4, &last, sizeof last);
 }
 
 static void floats(smg_type type, const uint8_t *row, float *x, int64_t n)
