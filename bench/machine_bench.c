@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "bench_plan.h"
+#include "fit/read_range.h"
 #include "machine_bench/dot_peak.h"
 
 #define MIB 1048576.0
@@ -42,24 +43,6 @@ struct worker {
     double ended;
 };
 
-/* 32 bytes wide on every machine, which the compiler cuts into what there is. */
-typedef uint64_t lanes __attribute__((vector_size(32), may_alias));
-
-static void __attribute__((noinline)) read_range(const unsigned char *data, size_t bytes)
-{
-    lanes sums[4] = {0};
-    const lanes *from = (const lanes *)(const void *)data;
-    for (size_t i = 0; i + 8 <= bytes / sizeof *from; i += 8) {
-        for (size_t k = 0; k < 8; k++)
-            sums[k % 4] |= from[i + k];
-    }
-    uint64_t all = sums[0][0] | sums[1][1] | sums[2][2] | sums[3][3];
-    for (int k = 0; k < 4; k++)
-        for (int i = 0; i < 4; i++)
-            all |= sums[k][i];
-    __asm__ volatile("" : : "r"(all));
-}
-
 static void *run_worker(void *argument)
 {
     worker *self = argument;
@@ -73,7 +56,7 @@ static void *run_worker(void *argument)
             job->loop->run(job->rounds);
         } else {
             size_t share = job->bytes / (size_t)job->threads / LINE * LINE;
-            read_range(job->data + share * (size_t)self->number, share);
+            smg_read_range(job->data + share * (size_t)self->number, share);
         }
         self->ended = plan_now();
         pthread_barrier_wait(&job->end);

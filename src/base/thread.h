@@ -76,6 +76,16 @@ bool smg_worker_barrier(smg_worker *worker) SMG_MUST_CHECK;
  * run was stopped. Units are handed out once between two barriers; `total` is below 2^32 and the same for all. */
 bool smg_worker_next(smg_worker *worker, int64_t total, int64_t step, int64_t *ret_begin, int64_t *ret_end);
 
+/* Which of `total` units number `n` stands for, if workers that take turns are to stay with neighbours each: what one fetches ahead at
+ * a unit's end is then its own next one. */
+static inline int64_t smg_worker_place(const smg_worker *worker, int64_t n, int64_t total)
+{
+    const int64_t share = total / worker->count,
+                  longer = total % worker->count; /* so many shares are longer by one */
+    const int64_t turn = n % worker->count;
+    return turn * share + (turn < longer ? turn : longer) + n / worker->count;
+}
+
 /* Physical cores this process may run on, at least 1. */
 int smg_thread_cores(void);
 

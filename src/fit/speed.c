@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "fit/read_range.h"
 
 #define ROUND_NANOSECONDS 40000000 /* for all rounds of one measurement, if that is enough for LEAST_ROUNDS */
 #define PIECE ((size_t)256 << 10)  /* of a plain read */
@@ -91,30 +92,6 @@ typedef struct job {
     size_t activation_bytes;
 } job;
 
-/* 32 bytes wide on every machine, which the compiler cuts into what there is. */
-typedef uint64_t lanes __attribute__((vector_size(32), may_alias));
-
-static void __attribute__((noinline)) read_range(const uint8_t *data, size_t bytes)
-{
-    lanes sums[4] = {0};
-    const lanes *from = (const lanes *)(const void *)data;
-    for (size_t i = 0; i + 8 <= bytes / sizeof *from; i += 8) {
-        for (size_t k = 0; k < 8; k++)
-            sums[k % 4] |= from[i + k];
-    }
-    const lanes all = sums[0] | sums[1] | sums[2] | sums[3];
-    const uint64_t word = all[0] | all[1] | all[2] | all[3];
-    __asm__ volatile("" : : "r"(word));
-}
-
-/* As model/product.c shares out its tiles: each worker stays with neighbours. */
-static int64_t tile_of(int64_t n, int64_t total, int workers)
-{
-    const int64_t share = total / workers, longer = total % workers;
-    const int64_t turn = n % workers;
-    return turn * share + (turn < longer ? turn : longer) + n / workers;
-}
-
 static void run_job(void *context, smg_worker *worker)
 {
     const job *own = context;
@@ -122,9 +99,10 @@ static void run_job(void *context, smg_worker *worker)
     int64_t tile;
     int64_t end;
     while (smg_worker_next(worker, own->tiles, 1, &tile, &end)) {
-        const uint8_t *data = own->data + (size_t)tile_of(tile, own->tiles, worker->count) * own->tile_bytes;
+        const uint8_t *data =
+            own->data + (size_t)smg_worker_place(worker, tile, own->tiles) * own->tile_bytes;
         if (own->matmul == NULL)
-            read_range(data, own->tile_bytes);
+            smg_read_range(data, own->tile_bytes);
         else
             own->matmul(own->columns, TILE_ROWS, data, own->row_bytes, 1, own->activations,
                         own->activation_bytes, out, TILE_ROWS);

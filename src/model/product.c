@@ -215,15 +215,6 @@ static int64_t tiles_of(const smg_product *product, int32_t step)
     return product->groups != NULL ? product->group_count : (product->matrix->rows + step - 1) / step;
 }
 
-/* The tile behind number `n` of `total`: workers that take turns stay with neighbours, so that what one fetches ahead at a tile's end
- * is its own next one. */
-static int64_t tile_of(int64_t n, int64_t total, int workers)
-{
-    const int64_t share = total / workers, longer = total % workers; /* so many shares are longer by one */
-    const int64_t turn = n % workers;
-    return turn * share + (turn < longer ? turn : longer) + n / workers;
-}
-
 /* What a single token's input still wants before a worker can multiply it. */
 typedef struct single {
     const smg_model *model;
@@ -267,7 +258,7 @@ static bool run_tiles(const tiling *tiles, smg_worker *worker, const smg_product
     int64_t end;
     while (smg_worker_next(worker, total, 1, &tile, &end)) {
         const smg_product *product = products;
-        tile = tile_of(tile, total, worker->count);
+        tile = smg_worker_place(worker, tile, total);
         prepare_single(input);
         if (!reduced)
             reduce(input->model, tiles->adapted, input->inputs, input->source->columns, 0, 1, 0,
