@@ -27,7 +27,8 @@ typedef struct adapter {
     bool transposed; /* MLX */
     double alpha;
     int64_t rank;
-    part *parts; /* a and b of each place */
+    bool ranks_differ; /* each matrix has its own, as its tensors say */
+    part *parts;       /* a and b of each place */
     size_t part_count;
     uint64_t done, total, parameters;
     int64_t longest;
@@ -138,20 +139,33 @@ static smidge_status refuse_setting(const adapter *job, const char *name, smidge
         name);
 }
 
-static smidge_status check_settings(const adapter *job, const json_t *settings, const char *where,
+static bool has_entries(const json_t *settings, const char *name)
+{
+    const json_t *list = smg_json_get(settings, name);
+    return json_array_size(list) > 0 || json_object_size(list) > 0;
+}
+
+/* One alpha divided by each matrix's own rank is what GGUF's readers do, too; divided by its root is not. */
+static smidge_status check_settings(adapter *job, const json_t *settings, const char *where,
                                     smidge_error *error)
 {
     static const char *const switches[] = {"use_dora", "fan_in_fan_out", "lora_bias"};
-    static const char *const lists[] = {"rank_pattern", "alpha_pattern", "modules_to_save"};
-    for (size_t i = 0; i < 3; i++) {
+    static const char *const lists[] = {"alpha_pattern", "modules_to_save"};
+    bool by_root = false;
+    for (size_t i = 0; i < sizeof switches / sizeof *switches; i++) {
         bool on = false;
         SMG_TRY(smg_json_bool(settings, switches[i], where, &on, error));
         if (on)
             return refuse_setting(job, switches[i], error);
-        const json_t *list = smg_json_get(settings, lists[i]);
-        if (json_array_size(list) > 0 || json_object_size(list) > 0)
+    }
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++) {
+        if (has_entries(settings, lists[i]))
             return refuse_setting(job, lists[i], error);
     }
+    SMG_TRY(smg_json_bool(settings, "use_rslora", where, &by_root, error));
+    job->ranks_differ = has_entries(settings, "rank_pattern");
+    if (job->ranks_differ && by_root)
+        return refuse_setting(job, "rank_pattern", error);
     const smg_text bias = smg_json_text(smg_json_get(settings, "bias"));
     if (bias.size > 0 && !smg_text_is(bias, "none"))
         return refuse_setting(job, "bias", error);
@@ -207,6 +221,8 @@ static smidge_status plan_part(adapter *job, const smg_safetensor *from, smidge_
     char base[256];
     bool second = false;
     smg_hf_tensor to;
+    if (strstr(from->name, ".base_layer.weight") != NULL)
+        return SMIDGE_OK; /* PEFT's copy of an output matrix that it adapts: the base has it */
     if (!split_name(from->name, base, &second))
         return smg_error_set(
             error, SMIDGE_E_UNSUPPORTED, job->path,
@@ -222,21 +238,23 @@ static smidge_status plan_part(adapter *job, const smg_safetensor *from, smidge_
     if (made->from != NULL)
         return smg_error_set(error, SMIDGE_E_FORMAT, job->path, "tensor %.128s is there twice (export again)",
                              from->name);
+    const uint64_t rows = from->shape[job->transposed ? 1 : 0],
+                   columns = from->shape[job->transposed ? 0 : 1];
+    const uint64_t own = second ? columns : rows;
+    const int64_t rank = job->ranks_differ && own > 0 && own <= MAX_RANK ? (int64_t)own : job->rank;
     *made = (part){.from = from,
-                   .rows = second ? to.rows : job->rank,
-                   .columns = second ? job->rank : to.columns,
+                   .rows = second ? to.rows : rank,
+                   .columns = second ? rank : to.columns,
                    .rotated =
                        second && (to.change == SMG_HF_ROTATED_QUERIES || to.change == SMG_HF_ROTATED_KEYS)};
     snprintf(made->name, sizeof made->name, "%s.lora_%c", to.name, second ? 'b' : 'a');
-    const uint64_t rows = from->shape[job->transposed ? 1 : 0],
-                   columns = from->shape[job->transposed ? 0 : 1];
     if (from->dims != 2 || from->type == SMG_TYPE_COUNT || rows != (uint64_t)made->rows ||
         columns != (uint64_t)made->columns)
         return smg_error_set(error, SMIDGE_E_FORMAT, job->path,
                              "tensor %.128s is not floats of %" PRId64 " x %" PRId64
                              " as the base and the rank %" PRId64 " want (is it another base?)",
                              from->name, job->transposed ? made->columns : made->rows,
-                             job->transposed ? made->rows : made->columns, job->rank);
+                             job->transposed ? made->rows : made->columns, rank);
     job->total += from->bytes;
     job->parameters += rows * columns;
     if (made->columns > job->longest)
@@ -256,6 +274,11 @@ static smidge_status plan_parts(adapter *job, smidge_error *error)
         if (job->parts[i].from != NULL && job->parts[i ^ 1].from == NULL)
             return smg_error_set(error, SMIDGE_E_FORMAT, job->path,
                                  "tensor %s has no other half (export again)", job->parts[i].name);
+        if (i % 2 == 0 && job->parts[i].from != NULL && job->parts[i].rows != job->parts[i + 1].columns)
+            return smg_error_set(error, SMIDGE_E_FORMAT, job->path,
+                                 "tensor %s has the rank %" PRId64 ", and its other half %" PRId64
+                                 " (export again)",
+                                 job->parts[i].name, job->parts[i].rows, job->parts[i + 1].columns);
     }
     return job->total > 0 ? SMIDGE_OK
                           : smg_error_set(error, SMIDGE_E_FORMAT, job->path,

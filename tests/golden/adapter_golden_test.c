@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "convert/convert.h"
 #include "convert/merge_adapter.h"
 #include "quant/dequantize.h"
 #include "synthetic_model.h"
@@ -18,6 +19,8 @@ static const double limits[] = {[SMIDGE_KV_F32] = 2e-5, [SMIDGE_KV_F16] = 1e-2};
 
 /* Of each; phi3-longrope's logits are those of the long factors, which it takes in contexts above 64. */
 #define CONTEXT 96
+
+static char merged_path[] = "/tmp/smidge-merged-XXXXXX";
 
 static const char *const models[] = {
     "llama-plain",  "llama-rope3",   "llama-window", "qwen2",  "qwen3",  "phi3",
@@ -106,9 +109,47 @@ static void logits_with_f16_cache(void **state)
         check_model(models[i], SMIDGE_KV_F16);
 }
 
-/* ---- Merging ------------------------------------------------------------------------------------------- */
+/* ---- What PEFT saves ----------------------------------------------------------------------------------- */
 
-static char merged_path[] = "/tmp/smidge-merged-XXXXXX";
+/* Converted, its folders give the very tensors of the adapters above, whose values their types hold. */
+static void folders_of_peft(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *type;
+    } folders[] = {{"llama-plain", "f32"}, {"phi3", "bf16"}};
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        char name[64], folder[1024], base[1024];
+        smg_gguf made, expected;
+        smidge_error error;
+        snprintf(name, sizeof name, "tests/golden/peft/%s", folders[i].name);
+        snprintf(folder, sizeof folder, "%s", smg_test_source(name));
+        snprintf(name, sizeof name, "tests/golden/%s.gguf", folders[i].name);
+        snprintf(base, sizeof base, "%s", smg_test_source(name));
+        const smg_convert options = {.mix = smg_mix_find(folders[i].type), .threads = 2, .base = base};
+        engine_ok(smg_convert_adapter(folder, merged_path, &options, &error), &error);
+        snprintf(name, sizeof name, "tests/golden/%s.lora.gguf", folders[i].name);
+        engine_ok(smg_gguf_open(merged_path, &made, &error), &error);
+        engine_ok(smg_gguf_open(smg_test_source(name), &expected, &error), &error);
+        assert_int_equal(made.tensor_count, expected.tensor_count);
+        for (uint64_t t = 0; t < expected.tensor_count; t++) {
+            const smg_gguf_tensor *tensor = &expected.tensors[t];
+            snprintf(name, sizeof name, "%.*s", (int)tensor->name.size, tensor->name.data);
+            const smg_gguf_tensor *ours = smg_gguf_find_tensor(&made, name);
+            assert_non_null(ours);
+            assert_int_equal(ours->bytes, tensor->bytes);
+            assert_memory_equal(ours->shape, tensor->shape, sizeof tensor->shape);
+            assert_memory_equal(ours->data, tensor->data, (size_t)tensor->bytes);
+        }
+        float alpha = 0.0F;
+        engine_ok(smg_gguf_get_f32(&made, "adapter.lora.alpha", &alpha, NULL, &error), &error);
+        assert_true(alpha == 6.0F);
+        smg_gguf_close(&made);
+        smg_gguf_close(&expected);
+    }
+}
+
+/* ---- Merging ------------------------------------------------------------------------------------------- */
 
 static int make_place(void **state)
 {
@@ -308,9 +349,13 @@ static void merging_without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(logits_with_f32_cache), cmocka_unit_test(logits_with_f16_cache),
-        cmocka_unit_test(merged_equals_running), cmocka_unit_test(merged_in_the_base_s_types),
-        cmocka_unit_test(merged_into_a_mix),     cmocka_unit_test(merging_without_memory),
+        cmocka_unit_test(logits_with_f32_cache),
+        cmocka_unit_test(logits_with_f16_cache),
+        cmocka_unit_test(folders_of_peft),
+        cmocka_unit_test(merged_equals_running),
+        cmocka_unit_test(merged_in_the_base_s_types),
+        cmocka_unit_test(merged_into_a_mix),
+        cmocka_unit_test(merging_without_memory),
     };
     return cmocka_run_group_tests(tests, make_place, remove_place);
 }

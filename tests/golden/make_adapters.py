@@ -11,6 +11,7 @@ rounded numbers. Output matrices of their own are adapted too.
 
     NAME.lora.gguf      the adapter
     NAME.lora.logits    as golden_models.py says, with 24 positions
+    peft/NAME           what PEFT itself saves, of a Llama, whose rows are turned, and of a fused model
 """
 
 import math
@@ -119,6 +120,10 @@ def main():
         peft = adapt(model).eval()
         fill(peft, 1000 + number, quantization)
         write_adapter(folder / f"{name}.lora.gguf", model, peft, file_type, quantization)
+        if name in ("llama-plain", "phi3"):
+            # Of an output matrix PEFT saves the base's weights, too, unless it is told not to.
+            peft.save_pretrained(folder / "peft" / name, save_embedding_layers=name == "llama-plain")
+            (folder / "peft" / name / "README.md").unlink(missing_ok=True)
         logits = compute(name, peft, tokens)
         sizes = np.array([POSITIONS, logits.shape[1]], dtype="<i4")
         (folder / f"{name}.lora.logits").write_bytes(sizes.tobytes() + tokens[:POSITIONS].tobytes() + logits.tobytes())
