@@ -33,7 +33,7 @@ for path in $(find src -name '*.h' | sort); do
     compiler=$cc
     flags=
     case $machine:$path in
-    x86_64:src/kernels/x86/*) flags="-mavx2 -mfma -mf16c -mavxvnni -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni" ;;
+    x86_64:src/kernels/x86/*) flags="-mavx2 -mfma -mf16c -mavxvnni -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512bf16" ;;
     aarch64:src/kernels/arm/*) flags=-march=armv8.6-a+i8mm ;;
     *:src/kernels/x86/*) continue ;;
     *:src/kernels/arm/*)
