@@ -2,9 +2,11 @@
 # Compares our logits with llama.cpp's, and llama.cpp's with its own on another CPU variant (its noise).
 #
 #   bench/peers/agree.sh MODEL.gguf [-a VARIANT] [-b VARIANT] [-n POSITIONS] [-p PROMPTS] [-t THREADS]
-#                        [--batch N] [--fa off|on|auto] [--libs DIR] [--keep-tokens FILE] [--lora ADAPTER.gguf]
+#                        [--batch N] [--fa off|on|auto] [--kv f16|f32] [--libs DIR] [--keep-tokens FILE]
+#                        [--lora ADAPTER.gguf]
 #
-# Prints one markdown table (see agree.c for the columns and the verdict). Ours comes from
+# Prints one markdown table (see agree.c for the columns and the verdict). --kv f32 for models in F32: with f16 both variants of the
+# peer round queries to F16 alike, which their difference does not show. Ours comes from
 # build/release/logits_dump; without it only the noise is shown. The peer's libraries come from
 # libs.sh unless --libs says where they are. Work files (250 MB each for a 49152-token
 # vocabulary) go to a temporary folder that is removed at the end. --keep-tokens leaves the ids that the
@@ -25,7 +27,7 @@ case $(uname -m) in
     *) fail "no peer package for $(uname -m)" ;;
 esac
 
-model='' positions=64 prompts=20 threads=1 batch=0 flash=off libs='' kept_tokens='' lora=''
+model='' positions=64 prompts=20 threads=1 batch=0 flash=off libs='' kept_tokens='' lora='' kv=f16
 while [ $# -gt 0 ]; do
     case $1 in
         -*) [ $# -ge 2 ] || fail "$1 wants a value" ;;
@@ -40,6 +42,7 @@ while [ $# -gt 0 ]; do
         --fa) flash=$2; shift ;;
         --libs) libs=$2; shift ;;
         --lora) lora=$2; shift ;;
+        --kv) kv=$2; shift ;;
         --keep-tokens) kept_tokens=$2; shift ;;
         -*) fail "unknown option $1" ;;
         *) model=$1 ;;
@@ -61,7 +64,7 @@ cc=${CC:-cc}
 
 peer_logits() {
     "$work/llama_peer" logits "$model" "$work/tokens.bin" -o "$work/$1.f32" --libs "$libs" --variant "$1" \
-        -t "$threads" -b "$batch" --fa "$flash" ${lora:+--lora "$lora"}
+        -t "$threads" -b "$batch" --fa "$flash" --kv "$kv" ${lora:+--lora "$lora"}
 }
 
 echo "agree.sh: greedy text and logits with $variant_a" >&2
@@ -80,7 +83,7 @@ ours=$root/build/release/logits_dump
 set -- "$variant_a=$work/$variant_a.f32" "$variant_b=$work/$variant_b.f32"
 if [ -x "$ours" ]; then
     echo "agree.sh: logits with smidge" >&2
-    "$ours" "$model" "$work/tokens.bin" -o "$work/ours.f32" -t "$threads" ${lora:+--lora "$lora"}
+    "$ours" "$model" "$work/tokens.bin" -o "$work/ours.f32" -t "$threads" --kv "$kv" ${lora:+--lora "$lora"}
     set -- "$@" "smidge=$work/ours.f32"
 else
     echo "agree.sh: ours is skipped: build/release/logits_dump is not built (./dev build)" >&2
