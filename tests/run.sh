@@ -153,7 +153,7 @@ if build_step tsan; then
         # shellcheck disable=SC2086 # a command and its arguments
         command $fixed ctest "$@"
     }
-    tests tsan tsan -R 'thread|pool|session|engine|classify|generate|prefix|cancel|deadline|invariance|imatrix_collect'
+    tests tsan tsan -R 'thread|pool|trainee|session|engine|classify|generate|prefix|cancel|deadline|invariance|imatrix_collect'
     unset -f ctest
 fi
 

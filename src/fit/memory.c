@@ -182,10 +182,14 @@ static uint64_t read_resident(const char *root)
     snprintf(path, sizeof path, "%s/proc/self/statm", root);
     if (!read_text(path, text, sizeof text))
         return 0;
-    char *rest;
-    (void)strtoull(text, &rest, 10);
-    const unsigned long long resident = strtoull(rest, &rest, 10);
-    const unsigned long long shared = strtoull(rest, NULL, 10);
+    char *first;
+    char *second;
+    char *end;
+    (void)strtoull(text, &first, 10);
+    const unsigned long long resident = strtoull(first, &second, 10);
+    const unsigned long long shared = strtoull(second, &end, 10);
+    if (second == first || end == second)
+        return 0;
     uint64_t bytes;
     if (resident <= shared || !smg_checked_mul(resident - shared, (uint64_t)sysconf(_SC_PAGESIZE), &bytes))
         return 0;
