@@ -10,7 +10,12 @@ void smg_gemm_pack_bf16_avx512bf16(const float *x, size_t outer_step, size_t dep
 
 static ALWAYS_INLINE __m512 add_pairs(__m512 sum, __m512 a, __m512 b)
 {
+#if SMG_SPELLED_BF16
+    __asm__("vdpbf16ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+    return sum;
+#else
     return _mm512_dpbf16_ps(sum, (__m512bh)_mm512_castps_si512(a), (__m512bh)_mm512_castps_si512(b));
+#endif
 }
 
 void smg_gemm_bf16_avx512bf16(int64_t depth, int64_t rows, int64_t columns, const void *a, const void *b,

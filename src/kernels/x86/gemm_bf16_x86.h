@@ -9,6 +9,25 @@
 
 #include "kernels/x86/gemm_v16_x86.h"
 
+/* Clang before 18 crashes on vectors of bfloat16: there the instructions are spelled out. */
+#if defined(__clang__) && __clang_major__ < 18
+#define SMG_SPELLED_BF16 1
+#else
+#define SMG_SPELLED_BF16 0
+#endif
+
+/* Lower halves: `even` in bfloat16; upper halves: `odd`. */
+static ALWAYS_INLINE __m512 round_halves(__m512 odd, __m512 even)
+{
+#if SMG_SPELLED_BF16
+    __m512 halves;
+    __asm__("vcvtne2ps2bf16 %2, %1, %0" : "=v"(halves) : "v"(odd), "v"(even));
+    return halves;
+#else
+    return _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(odd, even));
+#endif
+}
+
 /* Steps k .. k+31 of rows that lie along k, of which `left` are there: the pairs of each row. */
 static ALWAYS_INLINE void load_pairs_along(const float *x, size_t step, int64_t outer, int64_t left,
                                            __m512 ret_words[16])
@@ -18,9 +37,8 @@ static ALWAYS_INLINE void load_pairs_along(const float *x, size_t step, int64_t 
         ret_words[i] = _mm512_setzero_ps();
         if (i < outer) {
             const float *row = x + (size_t)i * step;
-            const __m512bh pairs =
-                _mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(high, row + 16), _mm512_maskz_loadu_ps(low, row));
-            ret_words[i] = _mm512_castsi512_ps((__m512i)pairs);
+            ret_words[i] =
+                round_halves(_mm512_maskz_loadu_ps(high, row + 16), _mm512_maskz_loadu_ps(low, row));
         }
     }
 }
@@ -35,9 +53,9 @@ static ALWAYS_INLINE void load_pairs_across(const float *x, size_t step, int64_t
     foreach (i, 16) {
         const __mmask16 first = 2 * i < left ? lanes : 0, second = 2 * i + 1 < left ? lanes : 0;
         const float *row = x + (size_t)(2 * i) * step;
-        const __m512bh halves =
-            _mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(second, row + step), _mm512_maskz_loadu_ps(first, row));
-        ret_words[i] = _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, (__m512i)halves));
+        const __m512 halves =
+            round_halves(_mm512_maskz_loadu_ps(second, row + step), _mm512_maskz_loadu_ps(first, row));
+        ret_words[i] = _mm512_castsi512_ps(_mm512_permutexvar_epi16(order, _mm512_castps_si512(halves)));
     }
 }
 
