@@ -288,7 +288,9 @@ static void adapters(void **state)
                           {.name = "phi3-partial"},
                           {.name = "gemma2"},
                           {.name = "gemma3"}};
-    for (int i = 0; i < (int)(sizeof families / sizeof *families); i++) {
+    /* Where programs run slowly, every second one. */
+    const int step = smg_test_repeats(20) < 20 ? 2 : 1;
+    for (int i = 0; i < (int)(sizeof families / sizeof *families); i += step) {
         subject *family = &families[i];
         char path[64], lora[64];
         snprintf(path, sizeof path, "tests/golden/%s.gguf", family->name);
@@ -322,7 +324,7 @@ static void large_adapters(void **state)
     smidge_model_close(model);
     const char *cpus[ENGINE_STEPS];
     const int steps = engine_cpu_names(cpus);
-    for (int i = 0; i < 2; i++) {
+    for (int i = smg_test_repeats(20) < 20 ? 1 : 0; i < 2; i++) {
         synthetic_file lora = synthetic_adapter(&shape, types[i], 64, 22);
         random.lora = lora.path;
         check_setting(&random, cpus[steps - 1], SMIDGE_KV_F16, i > 0 || smg_test_repeats(20) < 20);
