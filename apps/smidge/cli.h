@@ -52,7 +52,7 @@ typedef struct cli_command {
 
 extern const cli_command cli_run, cli_classify, cli_bench, cli_inspect, cli_tokenize, cli_repack,
     cli_quantize, cli_pull, cli_fit, cli_imatrix, cli_perplexity, cli_convert, cli_merge, cli_data,
-    cli_finetune, cli_train;
+    cli_finetune, cli_train, cli_eval;
 
 /* Reads flags into their targets; up to `room` other arguments go to `positional`. Returns -1 to go on, or the status to
  * exit with: after --help, or on a usage error, which has been printed. */

@@ -6,10 +6,11 @@
 #include "process.h"
 
 /* As one meets them on the way from a model's name to an answer. */
-static const cli_command *const commands[] = {&cli_fit,      &cli_pull,       &cli_convert,  &cli_quantize,
-                                              &cli_imatrix,  &cli_perplexity, &cli_inspect,  &cli_run,
-                                              &cli_classify, &cli_bench,      &cli_data,     &cli_finetune,
-                                              &cli_train,    &cli_merge,      &cli_tokenize, &cli_repack};
+static const cli_command *const commands[] = {&cli_fit,      &cli_pull,       &cli_convert, &cli_quantize,
+                                              &cli_imatrix,  &cli_perplexity, &cli_inspect, &cli_run,
+                                              &cli_classify, &cli_bench,      &cli_data,    &cli_finetune,
+                                              &cli_train,    &cli_eval,       &cli_merge,   &cli_tokenize,
+                                              &cli_repack};
 
 static int print_overview(void)
 {
