@@ -84,6 +84,8 @@ int training_flags_parse(const cli_command *command, training_flags *flags, cons
          "what is learned (default answer: the prompt is not)"},
         {"--hints", CLI_DOUBLE, &flags->options.hints, "W",
          "weight of the examples' hints beside the answer's 1; 0: leave them out (default 0.3)"},
+        {"--prompt-loss", CLI_DOUBLE, &flags->options.prompt_loss, "W",
+         "weight of the prompt's own tokens beside the answer's 1 (default 0)"},
         {"--warmup", CLI_DOUBLE, &flags->options.warmup, "P",
          "share of the steps in which the learning rate rises (default 0.05)"},
         {"--lr-hold", CLI_DOUBLE, &flags->options.hold, "P",

@@ -62,7 +62,7 @@ typedef struct smidge_file_info {
     uint64_t lora_pairs; /* matrices that it adapts */
     int32_t lora_rank;   /* the largest */
     float lora_alpha;    /* products gain alpha / rank * B (A x); 0: B (A x) */
-    float temperature;   /* that it divides the logits of labels by; 1: as they are */
+    float temperature;   /* that the logits of labels are divided by, of models too; 1: as they are */
     char lora_base[128]; /* the model that it was trained on, as the file says; "" if it does not */
 } smidge_file_info;
 

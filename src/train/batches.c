@@ -105,9 +105,9 @@ smidge_status smg_stream_steps(const smg_stream *stream, const smg_batch_size *s
 
 /* ---- Packing --------------------------------------------------------------------------------------------- */
 
-smidge_status smg_packer_init(smg_packer *packer, int32_t most, float hint_weight, smidge_error *error)
+smidge_status smg_packer_init(smg_packer *packer, int32_t most, smg_loss_weights weight, smidge_error *error)
 {
-    *packer = (smg_packer){.most = most, .hint_weight = hint_weight};
+    *packer = (smg_packer){.most = most, .weight = weight};
     packer->weights = smg_alloc_array((size_t)most, sizeof *packer->weights);
     packer->tokens = smg_alloc_array((size_t)most, sizeof *packer->tokens);
     packer->targets = smg_alloc_array((size_t)most, sizeof *packer->targets);
@@ -140,13 +140,14 @@ static void put_hints(smg_packer *packer, const smg_sequences *set, const smg_se
         if (!counts(one, hint))
             continue;
         packer->targets[first + hint->at] = hint->token;
-        packer->weights[first + hint->at] = packer->hint_weight;
+        packer->weights[first + hint->at] = packer->weight.hint;
     }
 }
 
 size_t smg_packer_fill(smg_packer *packer, const smg_sequences *set, const int32_t *items, size_t count,
-                       smg_train_batch *ret_batch)
+                       bool answers, smg_train_batch *ret_batch)
 {
+    const bool prompts = packer->weight.prompt > 0.0F && !answers;
     int32_t used = 0;
     size_t packed = 0;
     for (; packed < count; packed++) {
@@ -157,10 +158,12 @@ size_t smg_packer_fill(smg_packer *packer, const smg_sequences *set, const int32
         packer->starts[packed] = used;
         for (int32_t i = 0; i + 1 < one->length; i++) {
             packer->tokens[used + i] = tokens[i];
-            packer->targets[used + i] = i + 1 >= one->answer ? tokens[i + 1] : -1;
-            packer->weights[used + i] = 1.0F;
+            const bool answer = i + 1 >= one->answer;
+            packer->targets[used + i] = answer || prompts ? tokens[i + 1] : -1;
+            packer->weights[used + i] = answer ? 1.0F : packer->weight.prompt;
         }
-        put_hints(packer, set, one, used);
+        if (!answers)
+            put_hints(packer, set, one, used);
         used += one->length - 1;
     }
     *ret_batch = (smg_train_batch){.tokens = packer->tokens,
@@ -175,16 +178,20 @@ size_t smg_packer_fill(smg_packer *packer, const smg_sequences *set, const int32
 double smg_packer_scored(const smg_packer *packer, const smg_sequences *set, const int32_t *items,
                          size_t count)
 {
-    int64_t answers = 0, hints = 0;
+    int64_t answers = 0, hints = 0, prompts = 0;
     for (size_t i = 0; i < count; i++) {
         const smg_sequence *one = &set->list[items[i]];
         answers += one->length - one->answer;
+        prompts += one->answer - 1;
         int32_t last = -1; /* the later of two at one place counts */
         for (int32_t h = 0; h < one->hint_count; h++) {
             const smg_token_hint *hint = &set->hints[one->first_hint + (size_t)h];
-            hints += counts(one, hint) && hint->at != last;
+            const bool new = counts(one, hint) && hint->at != last;
+            hints += new;
+            prompts -= new;
             last = hint->at;
         }
     }
-    return (double)answers + (double)hints * (double)packer->hint_weight;
+    return (double)answers + (double)hints * (double)packer->weight.hint +
+           (double)prompts * (double)packer->weight.prompt;
 }

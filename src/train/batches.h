@@ -36,22 +36,28 @@ smidge_status smg_stream_steps(const smg_stream *stream, const smg_batch_size *s
                                int64_t *ret_steps, smidge_error *error) SMG_MUST_CHECK;
 
 /* Room for what goes through the model at once. */
+/* Of losses, beside an answer's 1; 0: there are none. */
+typedef struct smg_loss_weights {
+    float hint;
+    float prompt; /* of a prompt's tokens, where there is no hint */
+} smg_loss_weights;
+
 typedef struct smg_packer {
     int32_t *tokens, *targets, *starts; /* [most] */
     float *weights;                     /* [most] */
     int32_t most;
-    float hint_weight; /* of a hint's loss; an answer's is 1 */
+    smg_loss_weights weight;
 } smg_packer;
 
 /* SMIDGE_E_NOMEM. */
-smidge_status smg_packer_init(smg_packer *packer, int32_t most, float hint_weight, smidge_error *error)
+smidge_status smg_packer_init(smg_packer *packer, int32_t most, smg_loss_weights weight, smidge_error *error)
     SMG_MUST_CHECK;
 void smg_packer_done(smg_packer *packer);
 /* As many of the examples as fit, one behind the other and none split; each alone does. Returns how many. The batch points into the
- * packer. */
+ * packer. `answers`: nothing else has a loss. */
 size_t smg_packer_fill(smg_packer *packer, const smg_sequences *set, const int32_t *items, size_t count,
-                       smg_train_batch *ret_batch);
-/* The weights of all losses: tokens of answers, and hints. */
+                       bool answers, smg_train_batch *ret_batch);
+/* The weights of all losses: tokens of answers, hints, and tokens of prompts. */
 double smg_packer_scored(const smg_packer *packer, const smg_sequences *set, const int32_t *items,
                          size_t count);
 

@@ -64,7 +64,7 @@ smidge_status smg_loop_init(smg_loop *loop, smidge_error *error)
         (loop->valid != NULL && loop->best == NULL))
         return smg_error_no_memory(error, "training", all * sizeof *loop->best);
     list_arrays(loop);
-    SMG_TRY(smg_packer_init(&loop->packer, (int32_t)loop->place.batch, settings->hint_weight, error));
+    SMG_TRY(smg_packer_init(&loop->packer, (int32_t)loop->place.batch, settings->weight, error));
     return smg_stream_init(&loop->stream, &loop->stages[0].set, settings->seed, error);
 }
 
@@ -162,7 +162,7 @@ static smidge_status collect(smg_loop *loop, size_t count, double *ret_loss, smi
     for (size_t done = 0; done < count;) {
         smg_train_batch batch;
         double loss = 0.0, weight = 0.0;
-        done += smg_packer_fill(&loop->packer, set, loop->items + done, count - done, &batch);
+        done += smg_packer_fill(&loop->packer, set, loop->items + done, count - done, false, &batch);
         smidge_status status =
             smg_trainee_run(loop->trainee, &batch, true, (float)(1.0 / scored), NULL, &loss, &weight, error);
         if (status == SMIDGE_E_MODEL)
@@ -237,7 +237,7 @@ static smidge_status validate(smg_loop *loop, smidge_error *error)
         size_t count = loop->valid->count - done < 64 ? loop->valid->count - done : 64;
         for (size_t i = 0; i < count; i++)
             items[i] = (int32_t)(done + i);
-        done += smg_packer_fill(&loop->packer, loop->valid, items, count, &batch);
+        done += smg_packer_fill(&loop->packer, loop->valid, items, count, true, &batch);
         smidge_status status =
             smg_trainee_run(loop->trainee, &batch, false, 0.0F, NULL, &loss, &weight, error);
         if (status == SMIDGE_E_MODEL)

@@ -21,10 +21,10 @@ typedef struct smg_loop_settings {
     smg_batch_size batch;
     smg_schedule schedule;  /* its steps are those of all stages */
     double rate, muon_rate; /* at the peak */
-    float hint_weight;      /* of losses at hints */
-    double clip;            /* longest gradient; 0: any */
-    int64_t valid_every;    /* steps; also behind the last one */
-    int64_t patience;       /* validations without a better one before it stops; 0: it does not */
+    smg_loss_weights weight;
+    double clip;         /* longest gradient; 0: any */
+    int64_t valid_every; /* steps; also behind the last one */
+    int64_t patience;    /* validations without a better one before it stops; 0: it does not */
     uint64_t seed;
     double checkpoint_every; /* seconds */
     const char *checkpoint_path;

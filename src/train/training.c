@@ -119,6 +119,8 @@ static smidge_status check_numbers(const smg_training_options *options, smidge_e
          "must be from 0 to 0.5 (0.05 is usual)"},
         {options->hints >= 0.0 && options->hints <= 1000.0, "--hints",
          "must be 0, for none, or above (0.3 is usual)"},
+        {options->prompt_loss >= 0.0 && options->prompt_loss <= 1000.0, "--prompt-loss",
+         "must be 0, for none, or above (0.1 is usual)"},
         {options->sequence >= 0, "--sequence", "must be above 0 (without it, it is as long as the data)"},
         {options->patience >= 0, "--patience", "must be 0, for never, or above (6 is usual)"},
         {options->valid_every >= 0, "--valid-every", "must be above 0 (without it, 20 times in all)"},
@@ -258,6 +260,7 @@ static void list_facts(training *run)
         fact(run, "--muon-lr", "%.17g", options->muon_rate);
     fact(run, "--lr-floor", "%.17g", options->floor);
     fact(run, "--hints", "%.17g", options->hints);
+    fact(run, "--prompt-loss", "%.17g", options->prompt_loss);
     fact(run, "--warmup", "%.17g", options->warmup);
     fact(run, "--lr-hold", "%.17g", options->hold);
     fact(run, "--weight-decay", "%.17g", options->decay);
@@ -347,7 +350,7 @@ static void settle(training *run)
         .schedule = {.steps = steps, .warmup = warmup, .hold = hold, .floor = options->floor},
         .rate = options->rate,
         .muon_rate = options->muon_rate,
-        .hint_weight = (float)options->hints,
+        .weight = {.hint = (float)options->hints, .prompt = (float)options->prompt_loss},
         .clip = options->clip,
         .valid_every = every,
         .patience = options->patience,
@@ -411,7 +414,8 @@ static smidge_status tell_plan(training *run, smidge_error *error)
         .valid_examples = data->valid.count,
         .skipped = data->skipped,
         .example_tokens = (double)data->tokens / (double)data->examples,
-        .scored = (double)(data->scored + data->hints) / (double)data->tokens,
+        .scored =
+            options->prompt_loss > 0.0 ? 1.0 : (double)(data->scored + data->hints) / (double)data->tokens,
         .hints = (double)data->hints / (double)data->examples,
         .steps = data->steps,
         .stages = data->stage_count,

@@ -58,7 +58,8 @@ typedef struct smg_training_options {
     bool chat, no_thinking;
     const char *system, *template_name, *template_file;
     bool loss_all, skip_long;
-    double hints;     /* weight of the losses at an example's hints; 0: they are not asked for */
+    double hints;       /* weight of the losses at an example's hints; 0: they are not asked for */
+    double prompt_loss; /* weight of the losses at a prompt's own tokens; 0: they have none */
     int32_t sequence; /* tokens of the longest example; 0: as long as it takes, within the model's context */
 
     bool full; /* all weights; else adapters */

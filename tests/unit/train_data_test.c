@@ -215,8 +215,8 @@ static void packed(void **state)
     smidge_error error;
     const int32_t items[] = {5, 0, 4};
     const int32_t room = all.list[5].length - 1 + all.list[0].length - 1;
-    assert_int_equal(smg_packer_init(&packer, room, 0.25F, &error), SMIDGE_OK);
-    assert_int_equal(smg_packer_fill(&packer, &all, items, 3, &batch), 2);
+    assert_int_equal(smg_packer_init(&packer, room, (smg_loss_weights){.hint = 0.25F}, &error), SMIDGE_OK);
+    assert_int_equal(smg_packer_fill(&packer, &all, items, 3, false, &batch), 2);
     assert_int_equal(batch.count, room);
     assert_int_equal(batch.sequences, 2);
     assert_int_equal(batch.starts[0], 0);
@@ -247,6 +247,40 @@ static void packed(void **state)
         found += hinted;
     }
     assert_int_equal(found, 2);
+    assert_int_equal(smg_packer_fill(&packer, &all, items, 3, true, &batch), 2);
+    assert_int_equal(batch.targets[4], -1);
+    for (int32_t i = 0; i < batch.count; i++)
+        assert_true(batch.targets[i] < 0 || batch.weights[i] == 1.0F);
+    smg_packer_done(&packer);
+    smg_sequences_done(&all);
+}
+
+/* Prompts, too, with a weight of their own; hints stay where they are. */
+static void prompts_packed(void **state)
+{
+    (void)state;
+    smg_sequences all = encode(&(smg_encoding){.longest = 200, .template_name = "chatml", .hints = true});
+    const smg_sequence *one = &all.list[5];
+    const smg_loss_weights weight = {.hint = 0.25F, .prompt = 0.125F};
+    smg_packer packer;
+    smg_train_batch batch;
+    smidge_error error;
+    const int32_t item = 5;
+    assert_int_equal(smg_packer_init(&packer, one->length - 1, weight, &error), SMIDGE_OK);
+    assert_int_equal(smg_packer_fill(&packer, &all, &item, 1, false, &batch), 1);
+    double weights = 0.0;
+    int hinted = 0;
+    for (int32_t i = 0; i < batch.count; i++) {
+        const bool answer = i + 1 >= one->answer;
+        const bool hint = !answer && batch.weights[i] == 0.25F;
+        assert_true(batch.weights[i] == (answer ? 1.0F : hint ? 0.25F : 0.125F));
+        if (!hint)
+            assert_int_equal(batch.targets[i], all.tokens[one->first + (size_t)i + 1]);
+        weights += (double)batch.weights[i];
+        hinted += hint;
+    }
+    assert_int_equal(hinted, 2);
+    assert_true(weights == smg_packer_scored(&packer, &all, &item, 1));
     smg_packer_done(&packer);
     smg_sequences_done(&all);
 }
@@ -359,8 +393,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(schedules), cmocka_unit_test(as_classify_does), cmocka_unit_test(as_chat_does),
-        cmocka_unit_test(too_long),  cmocka_unit_test(packed),           cmocka_unit_test(orders),
-        cmocka_unit_test(splits),
+        cmocka_unit_test(too_long),  cmocka_unit_test(packed),           cmocka_unit_test(prompts_packed),
+        cmocka_unit_test(orders),    cmocka_unit_test(splits),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
