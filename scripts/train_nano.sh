@@ -3,8 +3,9 @@
 #
 #   scripts/train_nano.sh [-o MODEL.gguf] [-c hwu-home.jsonl] [-t THREADS] [--until data|vocabulary|model|quantized]
 #
-# Everything is kept in build/nano, and what is there is not made again, so that it may be stopped at any moment and started again;
-# `smidge train` goes on from its checkpoint. Another recipe, other words or another generator start anew.
+# Everything is kept in build/nano, each file with the key of what it was made from, and what is current is not made again: stopped at any
+# moment and started again it goes on, `smidge train` from its checkpoint; and of another recipe, other words or another generator
+# only what depends on them is made anew.
 # The commands come from NLU-Evaluation-Data (X. Liu and others, IWSDS 2019; CC BY 4.0), which is not in the repository:
 # SMIDGE_COMMANDS or -c says where hwu-home.jsonl is.
 set -eu
@@ -60,30 +61,38 @@ done_with() {
     fi
 }
 
-# What the data depend on; what was made of something else is not gone on with.
 mkdir -p "$work"
-mark=$(cat "$recipe" "$words"/*/*.txt models/nano/*.c models/nano/*.h "$commands" | sha256sum)
-if [ "$(cat "$work/mark" 2>/dev/null)" != "$mark" ]; then
-    rm -rf "$work"
-    mkdir -p "$work"
-    echo "$mark" >"$work/mark"
-fi
-
 seed=$(value seed)
 
-# readings NAME LIST CASES SEED [FLAG...]: a file of cases, once.
+# ---- What is kept -----------------------------------------------------------------------------------------
+
+# current FILE KEY...: whether FILE was made from just these keys. If not it is gone, and what makes it next is noted.
+current() {
+    file=$1
+    shift
+    key=$(printf '%s\n' "$@" | sha256sum)
+    if [ "$(cat "$file.key" 2>/dev/null)" != "$key" ]; then
+        rm -f "$file" "$file.checkpoint"
+        echo "$key" >"$file.key"
+    fi
+    [ -f "$file" ]
+}
+
+sources=$(cat "$words"/*/*.txt models/nano/*.c models/nano/*.h src/data/limits.[ch] | sha256sum)
+
+# readings NAME LIST CASES SEED [FLAG...]: a file of cases.
 readings() {
     name=$1 list=$2 count=$3 its_seed=$4
     shift 4
-    [ -f "$work/$name.jsonl" ] ||
+    current "$work/$name.jsonl" "$sources" "$list $count $its_seed $*" ||
         "$tools/make_data" readings --words "$words/$list" --count "$count" --seed "$its_seed" "$@" -o "$work/$name.jsonl"
 }
 
-# orders NAME SPLIT SEED [FLAG...]: a file of commands, once.
+# orders NAME SPLIT SEED [FLAG...]: a file of commands.
 orders() {
     name=$1 split=$2 its_seed=$3
     shift 3
-    [ -f "$work/$name.jsonl" ] ||
+    current "$work/$name.jsonl" "$sources" "$spoken" "$split $its_seed $*" ||
         "$tools/make_data" commands --words "$words/train" --data "$commands" --split "$split" --seed "$its_seed" "$@" \
             -o "$work/$name.jsonl"
 }
@@ -91,56 +100,94 @@ orders() {
 # ---- Data -------------------------------------------------------------------------------------------------
 
 say "data"
+spoken=$(sha256sum <"$commands")
 readings spelling train "$(value vocabulary_cases)" "$((seed + 1))"
-readings drill train "$(value drill_cases)" "$((seed + 2))" --sensors 1 --near 10 --worked 0 --terse 100 --hints all
-readings few train "$(value few_cases)" "$((seed + 3))" --sensors 1-3 --worked 0 --terse 50 --hints all
-readings full train "$(value full_cases)" "$((seed + 4))" --raw 4 --explained 1 --terse 10 --hints distances
-orders commands train "$((seed + 5))" --count "$(value full_commands)"
-readings valid train 1000 "$((seed + 6))"
-readings test-raw test "$(value test_cases)" "$((seed + 7))" --worked 0
-readings test-worked test "$(value test_cases)" "$((seed + 8))" --raw 0
+readings finding train "$(value finding_cases)" "$((seed + 2))" --sensors 1-3 --near 10 --worked 0 --terse 100 --hints owners
+readings drill train "$(value drill_cases)" "$((seed + 3))" --sensors 1 --near 10 --worked 0 --terse 100 --hints recall
+readings terse train "$(value terse_cases)" "$((seed + 4))" --sensors 2-6 --near 10 --worked 0 --terse 100 --hints recall
+readings few train "$(value few_cases)" "$((seed + 5))" --sensors 1-4 --worked 0 --terse "$(value few_terse)" --hints owners
+readings full train "$(value full_cases)" "$((seed + 6))" --raw 6 --explained 1 --worked 2 --terse "$(value full_terse)" --hints recall
+orders commands train "$((seed + 7))" --count "$(value full_commands)"
+readings valid-finding train 1000 "$((seed + 8))" --sensors 1-3 --near 10 --worked 0 --terse 100
+readings valid-comparing train 1000 "$((seed + 9))" --sensors 1-4 --near 10 --worked 0 --terse 100
+readings valid-few test 1000 "$((seed + 10))" --sensors 1-4 --worked 0
+readings valid-full test 1000 "$((seed + 11))"
+readings test-raw test "$(value test_cases)" "$((seed + 12))" --worked 0
+readings test-worked test "$(value test_cases)" "$((seed + 13))" --raw 0
+orders test-commands dev "$((seed + 14))"
 # The raw ones by how near a limit their nearest reading is: beyond 5 % of it, and within.
 beyond=$work/test-raw-beyond.jsonl within=$work/test-raw-within.jsonl
-[ -f "$beyond" ] || awk -v beyond="$beyond.part" -v within="$within" '{
+awk -v beyond="$beyond" -v within="$within" '{
         match($0, /-apart[0-9]+/)
         print >(substr($0, RSTART + 6, RLENGTH - 6) + 0 > 5000 ? beyond : within)
     }' "$work/test-raw.jsonl"
-[ -f "$beyond" ] || mv "$beyond.part" "$beyond"
-orders test-commands dev "$((seed + 9))"
 done_with data
 
 # ---- Vocabulary -------------------------------------------------------------------------------------------
 
+# Names and units are cut in the same way wherever they stand: they do not get the space before them.
 vocabulary=$work/vocabulary.gguf
-[ -f "$vocabulary" ] ||
-    "$tools/make_vocabulary" --size "$(value vocabulary)" -o "$vocabulary" "$work/spelling.jsonl" "$work/commands.jsonl"
+apart="--apart $words/train/names.txt --apart $words/train/syllables.txt --apart $words/train/units.txt"
+how="--size $(value vocabulary) --joined $(value vocabulary_joined) $apart"
+# shellcheck disable=SC2086 # words of their own
+current "$vocabulary" "$(cat "$work/spelling.jsonl.key" "$work/commands.jsonl.key")" "$how" ||
+    "$tools/make_vocabulary" $how -o "$vocabulary" "$work/spelling.jsonl" "$work/commands.jsonl"
 done_with vocabulary
 
 # ---- Training ---------------------------------------------------------------------------------------------
 
-if [ ! -f "$work/model.gguf" ]; then
-    say "training: at most two hours of two processors; it goes on where it was when it is started again"
-    "$smidge" train --shape models/nano/shape.json --vocab "$vocabulary" \
-        --stage "$work/drill.jsonl:$(value drill_steps)" --stage "$work/few.jsonl:$(value few_steps)" \
-        --stage "$work/full.jsonl,$work/commands.jsonl:$(value full_steps)" \
-        --valid "$work/valid.jsonl" --batch-tokens "$(value batch_tokens)" --sequence "$(value sequence)" --skip-long \
-        --optimizer muon --muon-lr "$(value muon_lr)" --lr "$(value lr)" --beta2 "$(value beta2)" \
-        --warmup "$(value warmup)" --lr-hold "$(value lr_hold)" --lr-floor "$(value lr_floor)" --hints "$(value hints)" --bf16 --seed "$seed" -t "$threads" \
-        --log "$work/train.csv" -o "$work/model.gguf"
-fi
+# phase NAME START FILES: what is learned from FILES (names with commas) with the flags START, which name the model to begin with.
+# Each has its own rise and fall of the rates, and its own file, which is not made again unless something of it changes.
+phase() {
+    name=$1 start=$2
+    model=$work/$name.gguf
+    files='' keys=$(cat "$vocabulary.key" models/nano/shape.json)
+    for file in $(echo "$3" | tr ',' ' '); do
+        files=$files${files:+,}$work/$file.jsonl
+        keys="$keys $(cat "$work/$file.jsonl.key")"
+    done
+    [ -z "$before" ] || keys="$keys $(cat "$before.key")"
+    how="--stage $files:$(value "${name}_steps") --batch-tokens $(value batch_tokens) --sequence $(value sequence) --skip-long
+        --optimizer muon --muon-lr $(value "${name}_muon_lr") --lr $(value "${name}_lr") --beta2 $(value beta2) --warmup $(value warmup)
+        --lr-hold $(value "${name}_hold") --lr-floor $(value lr_floor) --hints $(value "${name}_hints")
+        --prompt-loss $(value "${name}_prompts") --bf16 --seed $seed"
+    before=$model
+    current "$model" "$keys" "$how" && return
+    say "training: $name"
+    # shellcheck disable=SC2086 # words of their own
+    "$smidge" train $start $how --valid "$work/valid-$name.jsonl" -t "$threads" --log "$work/$name.csv" -o "$model"
+}
+
+before=''
+phase finding "--shape models/nano/shape.json --vocab $vocabulary" finding
+phase comparing "-m $work/finding.gguf" drill,terse
+phase few "-m $work/comparing.gguf" few
+phase full "-m $work/few.gguf" full,commands
+ln -f "$work/full.gguf" "$work/model.gguf"
 done_with model
 
-[ -f "$work/quantized.gguf" ] || "$smidge" quantize "$work/model.gguf" "$work/quantized.gguf" q8_0
-size=$(wc -c <"$work/quantized.gguf")
-[ "$size" -le 8388608 ] || fail "$work/quantized.gguf has $size bytes: more than 8 MiB (take a smaller shape)"
+quantized=$work/quantized.gguf
+current "$quantized" "$(cat "$work/full.gguf.key")" || "$smidge" quantize "$work/full.gguf" "$quantized" q8_0
+size=$(wc -c <"$quantized")
+[ "$size" -le 8388608 ] || fail "$quantized has $size bytes: more than 8 MiB (take a smaller shape)"
 done_with quantized
 
 # ---- Evaluation -------------------------------------------------------------------------------------------
 
-for test in test-worked test-raw test-raw-beyond test-raw-within test-commands; do
-    [ -f "$work/$test.md" ] || "$smidge" eval -m "$work/quantized.gguf" -d "$work/$test.jsonl" -t "$threads" -o "$work/$test.md"
+# evaluate TEST [FLAG...]: its report, also as TEST.md.
+evaluate() {
+    test=$1
+    shift
+    current "$work/$test.md" "$(cat "$quantized.key")" "$(sha256sum <"$work/$test.jsonl")" ||
+        "$smidge" eval -m "$quantized" -d "$work/$test.jsonl" -t "$threads" -q -o "$work/$test.md" "$@" >/dev/null
+    printf '\n# %s\n\n' "$test"
     cat "$work/$test.md"
+}
+
+for test in test-worked test-raw test-raw-beyond test-raw-within; do
+    evaluate "$test"
 done
-cp "$work/quantized.gguf" "$out.part"
+evaluate test-commands -jf models/nano/commands.schema.json
+cp "$quantized" "$out.part"
 mv "$out.part" "$out"
 say "$out is made; the evaluations are in $work"

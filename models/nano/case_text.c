@@ -161,38 +161,88 @@ static void mark(nano_text *text, nano_hint_kind kind, int32_t value)
     nano_text_add(text, bytes, sizeof bytes);
 }
 
-static void write_number(nano_decimal value, char ret_text[PIECE_MAX])
+/* What the prompt has said of a sensor before, in another list. */
+typedef enum told { TOLD_NOTHING, TOLD_LIMITS, TOLD_VALUE } told;
+
+/* The decimal that a sensor's value is compared with first. */
+static const nano_decimal *main_limit(const nano_limits *limits)
+{
+    return limits->has_high ? &limits->high : &limits->low;
+}
+
+/* A number with what is known before and behind it. */
+typedef struct around {
+    int32_t owner; /* the sensor's place where its name was read already; or -1 */
+    const nano_decimal
+        *recalled; /* what the number is to be compared with, where that was read already; or NULL */
+} around;
+
+static void write_number(nano_decimal value, around of, char ret_text[PIECE_MAX])
 {
     char digits[NANO_DECIMAL_TEXT];
     nano_text text = nano_text_over(ret_text, PIECE_MAX);
+    if (of.recalled != NULL)
+        mark(&text, NANO_HINT_RECALL, nano_hint_of_size(*of.recalled));
     nano_text_add(&text, digits, (size_t)nano_decimal_text(value, digits));
+    if (of.owner >= 0)
+        mark(&text, NANO_HINT_OWNER, of.owner);
     mark(&text, NANO_HINT_SIZE, nano_hint_of_size(value));
 }
 
-static void write_sensor(const style *s, const nano_sensor *sensor, const char *pattern, nano_text *text)
+/* Whether `first` stands before `then` in the pattern; what is not there does not. */
+static bool comes_before(const char *pattern, const char *first, const char *then)
 {
-    char value[PIECE_MAX];
-    char low[PIECE_MAX];
-    char high[PIECE_MAX];
+    const char *one = strstr(pattern, first);
+    const char *other = strstr(pattern, then);
+    return one != NULL && other != NULL && one < other;
+}
+
+typedef struct numbers {
+    char value[PIECE_MAX], low[PIECE_MAX], high[PIECE_MAX];
+} numbers;
+
+static void write_numbers(const nano_sensor *sensor, int32_t place, const char *pattern, told before,
+                          numbers *ret)
+{
+    const nano_limits *limits = &sensor->limits;
+    const bool limit_first = comes_before(pattern, "$l", "$v") || comes_before(pattern, "$m", "$v");
+    const bool value_first = comes_before(pattern, "$v", "$l") || comes_before(pattern, "$v", "$m");
+    const bool value_named = comes_before(pattern, "$n", "$v");
+    const bool limit_named = comes_before(pattern, "$n", "$l") || comes_before(pattern, "$n", "$m");
+    /* in a list of its own the number is known to belong to what was said before by the name alone */
+    const bool limits_known = before == TOLD_LIMITS ? value_named : limit_first;
+    const bool value_known = before == TOLD_VALUE ? limit_named : value_first;
+    const around of_value = {value_named ? place : -1, limits_known ? main_limit(limits) : NULL};
+    around of_limit = {limit_named ? place : -1, value_known ? &sensor->value : NULL};
+    write_number(sensor->value, of_value, ret->value);
+    write_number(limits->low, of_limit, ret->low);
+    if (limits->has_low)
+        of_limit.recalled = NULL; /* before the first of the two */
+    write_number(limits->high, of_limit, ret->high);
+}
+
+static void write_sensor(const style *s, const nano_case *c, int32_t number, const char *pattern, told before,
+                         nano_text *text)
+{
+    const nano_sensor *sensor = &c->sensors[number];
+    numbers n;
     char worked[SMG_LIMIT_TEXT_MAX];
     const nano_limits *limits = &sensor->limits;
-    write_number(sensor->value, value);
-    write_number(limits->low, low);
-    write_number(limits->high, high);
+    write_numbers(sensor, number, pattern, before, &n);
     smg_limit_text(nano_decimal_real(sensor->value),
                    limits->has_low ? nano_decimal_real(limits->low) : -INFINITY,
                    limits->has_high ? nano_decimal_real(limits->high) : INFINITY, worked);
 
     const piece unit = unit_text(s, sensor);
-    const char *min = limits->has_low ? low : NULL;
-    const char *max = limits->has_high ? high : NULL;
+    const char *min = limits->has_low ? n.low : NULL;
+    const char *max = limits->has_high ? n.high : NULL;
     const nano_field of_limit[] = {{"min", min}, {"max", max}, {"u", s->bare ? "" : unit.text}, {NULL, NULL}};
     char words[PIECE_MAX];
     nano_text limit = nano_text_over(words, sizeof words);
     nano_text_expand(&limit, limit_pattern(s, limits), of_limit);
 
     const nano_field fields[] = {{"n", sensor->name},
-                                 {"v", value},
+                                 {"v", n.value},
                                  {"u", unit.text},
                                  {"l", words},
                                  {"w", worked},
@@ -218,8 +268,8 @@ static void shuffle(nano_random *random, int32_t *order, int32_t count)
     }
 }
 
-/* `known`: behind each sensor it is known how it compares; `known`: and it is told. */
-static void write_list(const style *s, const nano_case *c, const nano_list *patterns, bool known,
+/* `known`: behind each sensor it is known how it compares, and it is told where the form has that. */
+static void write_list(const style *s, const nano_case *c, const nano_list *patterns, told before, bool known,
                        bool shuffled, nano_text *text)
 {
     int32_t order[NANO_SENSORS_MAX] = {0, 1, 2, 3, 4, 5};
@@ -231,11 +281,11 @@ static void write_list(const style *s, const nano_case *c, const nano_list *patt
         const nano_sensor *sensor = &c->sensors[order[i]];
         if (i > 0)
             nano_text_add(text, separator, strlen(separator));
-        write_sensor(s, sensor, pattern, text);
+        write_sensor(s, c, order[i], pattern, before, text);
         if (known)
             mark(text, NANO_HINT_DISTANCE, nano_hint_of_distance(&sensor->distance));
         if (known && c->form == NANO_EXPLAINED)
-            write_sensor(s, sensor, s->verdict, text);
+            write_sensor(s, c, order[i], s->verdict, before, text);
     }
 }
 
@@ -267,12 +317,12 @@ static void write_device(const style *s, nano_text *text)
     nano_text_expand(text, nano_list_pick(&s->words->devices, s->random), fields);
 }
 
-/* What is known behind the byte that was written last; of two at one place the later, which knows more. */
+/* What is known behind the byte that was written last; of several kinds at one place all are kept, in their order. */
 static void take_hint(nano_case *c, size_t size, const char *bytes)
 {
     const nano_hint hint = {size - 1, (nano_hint_kind)(bytes[1] - 1), (uint8_t)bytes[2] - 1};
-    if (c->hint_count > 0 && c->hints[c->hint_count - 1].at == hint.at)
-        c->hint_count--;
+    if (size == 0)
+        return;
     if (c->hint_count < NANO_HINTS_MAX)
         c->hints[c->hint_count++] = hint;
 }
@@ -313,14 +363,17 @@ static bool write_lists(const style *s, const nano_case *c, const char *frame, l
     nano_text readings = nano_text_over(ret->readings, sizeof ret->readings);
     nano_text items = nano_text_over(ret->items, sizeof ret->items);
     if (c->form == NANO_WORKED) {
-        write_list(s, c, &words->worked, false, false, &readings);
+        write_list(s, c, &words->worked, TOLD_NOTHING, false, false, &readings);
     } else if (limits_at != NULL && readings_at != NULL) {
         const bool limits_last = limits_at > readings_at;
-        write_list(s, c, s->json ? &words->limit_items_json : &words->limit_items, limits_last,
-                   nano_random_chance(s->random, 30), &limits);
-        write_list(s, c, s->json ? &words->readings_json : &words->readings, !limits_last, false, &readings);
+        const told before = limits_last ? TOLD_VALUE : TOLD_LIMITS;
+        write_list(s, c, s->json ? &words->limit_items_json : &words->limit_items,
+                   limits_last ? before : TOLD_NOTHING, limits_last, nano_random_chance(s->random, 30),
+                   &limits);
+        write_list(s, c, s->json ? &words->readings_json : &words->readings,
+                   limits_last ? TOLD_NOTHING : before, !limits_last, false, &readings);
     } else {
-        write_list(s, c, s->json ? &words->items_json : &words->items, true, false, &items);
+        write_list(s, c, s->json ? &words->items_json : &words->items, TOLD_NOTHING, true, false, &items);
     }
     return !limits.full && !readings.full && !items.full;
 }

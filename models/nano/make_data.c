@@ -1,6 +1,6 @@
 /* Makes the data that the bundled model is trained and tested on.
  *   make_data readings --words FOLDER --count N [--seed S] [--sensors 1-6] [--near 20] [--raw 1] [--worked 1] [--explained 0] [--terse 0]
- *                      [--hints distances|all] -o OUT.jsonl
+ *                      [--hints distances|recall|owners|all] -o OUT.jsonl
  *   make_data commands --words FOLDER --data hwu-home.jsonl --split train|dev [--seed S] [--count N] -o OUT.jsonl
  * The same arguments make the same bytes on every machine. */
 #include <errno.h>
@@ -20,31 +20,42 @@ typedef struct arguments {
     const char *words, *data, *split, *out;
     uint64_t seed;
     int64_t count;
-    bool hints;
-    bool sizes; /* hints of numbers, too */
+    uint32_t hints; /* bits 1 << nano_hint_kind */
     nano_mix mix;
 } arguments;
 
 static const char usage[] =
     "usage: make_data readings --words FOLDER --count N [--seed S] [--sensors LEAST-MOST] [--near PERCENT]\n"
-    "                          [--raw SHARE] [--worked SHARE] [--explained SHARE] [--terse PERCENT] [--hints distances|all]\n"
+    "                          [--raw SHARE] [--worked SHARE] [--explained SHARE] [--terse PERCENT] [--hints distances|recall|owners|all]\n"
     "                          -o OUT.jsonl\n"
     "       make_data commands --words FOLDER --data hwu-home.jsonl --split train|dev [--count N] [--seed S] -o OUT.jsonl\n"
     "Shares are whole numbers; without --count every command comes once, as it is in the data.\n";
 
+/* Of those at one place that are asked for, the last one. */
+static bool is_last(const nano_case *c, int32_t which, uint32_t kinds)
+{
+    for (int32_t i = which + 1; i < c->hint_count && c->hints[i].at == c->hints[which].at; i++) {
+        if ((kinds >> c->hints[i].kind & 1U) != 0)
+            return false;
+    }
+    return true;
+}
+
 /* [[CHARACTER, "TOKEN"], ...] */
-static json_t *hints_of(const nano_case *c, bool sizes)
+static json_t *hints_of(const nano_case *c, uint32_t kinds)
 {
     json_t *list = json_array();
     size_t byte = 0;
     json_int_t character = 0;
     for (int32_t i = 0; i < c->hint_count; i++) {
-        const char letter = nano_hint_letter(&c->hints[i]);
-        for (; byte < c->hints[i].at; byte++)
+        const nano_hint *hint = &c->hints[i];
+        for (; byte < hint->at; byte++)
             character += ((unsigned char)c->prompt[byte + 1] & 0xC0) != 0x80;
-        if (c->hints[i].kind == NANO_HINT_SIZE && !sizes)
+        if ((kinds >> hint->kind & 1U) == 0 || !is_last(c, i, kinds))
             continue;
-        json_array_append_new(list, json_pack("[I, s#]", character, &letter, 1));
+        const char letter[] = {nano_hint_letter(hint), '\0'};
+        const char *told = hint->kind == NANO_HINT_OWNER ? c->sensors[hint->value].name : letter;
+        json_array_append_new(list, json_pack("[I, s]", character, told));
     }
     return list;
 }
@@ -57,8 +68,8 @@ static json_t *reading_row(const nano_case *c, int64_t number, const arguments *
              c->apart, c->edge, number);
     json_t *row = json_pack("{s:s#, s:s, s:s}", "prompt", c->prompt, (int)c->size, "label",
                             nano_severity_name(c->severity), "id", id);
-    if (given->hints)
-        json_object_set_new(row, "hints", hints_of(c, given->sizes));
+    if (given->hints != 0)
+        json_object_set_new(row, "hints", hints_of(c, given->hints));
     return row;
 }
 
@@ -159,9 +170,18 @@ static bool take_option(int option, arguments *given)
     case 'z':
         return take_small(optarg, 100, &given->mix.terse_percent);
     case 't':
-        given->hints = true;
-        given->sizes = strcmp(optarg, "all") == 0;
-        return given->sizes || strcmp(optarg, "distances") == 0;
+        given->hints = 1U << NANO_HINT_DISTANCE;
+        if (strcmp(optarg, "distances") == 0)
+            return true;
+        given->hints |= 1U << NANO_HINT_RECALL;
+        if (strcmp(optarg, "recall") == 0)
+            return true;
+        if (strcmp(optarg, "owners") == 0) {
+            given->hints |= 1U << NANO_HINT_OWNER;
+            return true;
+        }
+        given->hints |= 1U << NANO_HINT_SIZE;
+        return strcmp(optarg, "all") == 0;
     case 'o':
         given->out = optarg;
         return true;

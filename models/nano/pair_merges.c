@@ -14,6 +14,8 @@ typedef struct word {
     int32_t *symbols; /* at first its bytes */
     int32_t size;
     uint32_t count;
+    uint32_t spaced; /* of them, so many behind a space */
+    bool apart;
 } word;
 
 /* Words in a hash table of places, open addressing. */
@@ -102,35 +104,54 @@ static smidge_status grow(nano_corpus *corpus, smidge_error *error)
     return SMIDGE_OK;
 }
 
-static smidge_status add_word(nano_corpus *corpus, const char *text, size_t size, smidge_error *error)
+/* The word's entry, made where there is none. */
+static smidge_status find_word(nano_corpus *corpus, const char *text, size_t size, word **ret_word,
+                               smidge_error *error)
 {
     SMG_TRY(grow(corpus, error));
     const size_t slot = slot_of(corpus, text, size);
-    if (corpus->slots[slot] != 0) {
-        corpus->words[corpus->slots[slot] - 1].count++;
-        return SMIDGE_OK;
+    if (corpus->slots[slot] == 0) {
+        word w = {.symbols = smg_alloc_array(size, sizeof *w.symbols), .size = (int32_t)size};
+        if (w.symbols == NULL)
+            return smg_error_no_memory(error, "corpus", size * sizeof *w.symbols);
+        for (size_t i = 0; i < size; i++)
+            w.symbols[i] = (uint8_t)text[i];
+        corpus->words[corpus->count++] = w;
+        corpus->slots[slot] = (uint32_t)corpus->count;
     }
-    word w = {.symbols = smg_alloc_array(size, sizeof *w.symbols), .size = (int32_t)size, .count = 1};
-    if (w.symbols == NULL)
-        return smg_error_no_memory(error, "corpus", size * sizeof *w.symbols);
-    for (size_t i = 0; i < size; i++)
-        w.symbols[i] = (uint8_t)text[i];
-    corpus->words[corpus->count++] = w;
-    corpus->slots[slot] = (uint32_t)corpus->count;
+    *ret_word = &corpus->words[corpus->slots[slot] - 1];
     return SMIDGE_OK;
 }
 
-smidge_status nano_corpus_add(nano_corpus *corpus, const char *text, size_t size, smidge_error *error)
+/* Each word of the text, without the space before it. What is so long that it is no word is nothing to learn from. */
+static smidge_status add_words(nano_corpus *corpus, const char *text, size_t size, bool apart,
+                               smidge_error *error)
 {
     smg_splitter splitter;
     smg_text piece;
     smg_splitter_init(&splitter, SMG_SPLIT_QWEN2, text, size);
     while (smg_splitter_next(&splitter, &piece)) {
-        /* what is so long is no word, and is nothing to learn merges from */
-        if (piece.size <= NANO_WORD_MAX)
-            SMG_TRY(add_word(corpus, piece.data, piece.size, error));
+        const bool spaced = piece.size > 1 && piece.data[0] == ' ';
+        const size_t skipped = spaced ? 1 : 0;
+        word *found;
+        if (piece.size > NANO_WORD_MAX)
+            continue;
+        SMG_TRY(find_word(corpus, piece.data + skipped, piece.size - skipped, &found, error));
+        found->count += !apart;
+        found->spaced += !apart && spaced;
+        found->apart = found->apart || apart;
     }
     return SMIDGE_OK;
+}
+
+smidge_status nano_corpus_add(nano_corpus *corpus, const char *text, size_t size, smidge_error *error)
+{
+    return add_words(corpus, text, size, false, error);
+}
+
+smidge_status nano_corpus_keep_apart(nano_corpus *corpus, const char *text, size_t size, smidge_error *error)
+{
+    return add_words(corpus, text, size, true, error);
 }
 
 /* counts[left * NANO_SYMBOLS_MAX + right] */
@@ -176,7 +197,8 @@ static int64_t best_pair(const int64_t *counts, int32_t symbols, nano_merge *ret
     return best;
 }
 
-smidge_status nano_corpus_merges(nano_corpus *corpus, int32_t most, nano_merge *ret_merges,
+/* Merges inside words. */
+static smidge_status merge_words(nano_corpus *corpus, int32_t most, nano_merge *ret_merges,
                                  int32_t *ret_count, smidge_error *error)
 {
     const size_t pairs = (size_t)NANO_SYMBOLS_MAX * NANO_SYMBOLS_MAX;
@@ -186,7 +208,7 @@ smidge_status nano_corpus_merges(nano_corpus *corpus, int32_t most, nano_merge *
     for (size_t i = 0; i < corpus->count; i++)
         count_pairs(&corpus->words[i], 1, counts);
     int32_t count = 0;
-    for (; count < most && count < NANO_SYMBOLS_MAX - NANO_BYTES; count++) {
+    for (; count < most; count++) {
         const int32_t symbols = NANO_BYTES + count;
         nano_merge pair;
         if (best_pair(counts, symbols, &pair) < 2)
@@ -200,6 +222,36 @@ smidge_status nano_corpus_merges(nano_corpus *corpus, int32_t most, nano_merge *
             merge_pair(w, pair, symbols);
             count_pairs(w, 1, counts);
         }
+    }
+    *ret_count = count;
+    return SMIDGE_OK;
+}
+
+/* The whole word that stands most often behind a space, and then no more. */
+static word *next_to_join(nano_corpus *corpus)
+{
+    word *best = NULL;
+    for (size_t i = 0; i < corpus->count; i++) {
+        word *w = &corpus->words[i];
+        if (w->size != 1 || w->apart || w->spaced < 2)
+            continue;
+        if (best == NULL || w->spaced > best->spaced ||
+            (w->spaced == best->spaced && w->symbols[0] < best->symbols[0]))
+            best = w;
+    }
+    return best;
+}
+
+smidge_status nano_corpus_merges(nano_corpus *corpus, int32_t most, int32_t joined, nano_merge *ret_merges,
+                                 int32_t *ret_count, smidge_error *error)
+{
+    int32_t count;
+    most = most < NANO_SYMBOLS_MAX - NANO_BYTES ? most : NANO_SYMBOLS_MAX - NANO_BYTES;
+    joined = joined < most ? joined : most;
+    SMG_TRY(merge_words(corpus, most - joined, ret_merges, &count, error));
+    for (word *w; joined > 0 && (w = next_to_join(corpus)) != NULL; joined--) {
+        ret_merges[count++] = (nano_merge){' ', w->symbols[0]};
+        w->spaced = 0;
     }
     *ret_count = count;
     return SMIDGE_OK;

@@ -10,7 +10,7 @@
 #define NANO_SENSORS_MAX 6
 #define NANO_NAME_MAX 64
 #define NANO_PROMPT_MAX 4096
-#define NANO_HINTS_MAX 64
+#define NANO_HINTS_MAX 128
 
 typedef struct nano_sensor {
     char name[NANO_NAME_MAX];
@@ -23,17 +23,20 @@ typedef struct nano_sensor {
 /* What a reader knows at a place of the prompt, for training alone: to learn to say it there, beside the label at the end, is
  * to learn to compare. It stands in no text. */
 typedef enum nano_hint_kind {
-    NANO_HINT_SIZE,     /* behind a number: how large it is */
+    NANO_HINT_OWNER, /* behind a number: whose it is; the sensor's place, told by its name */
+    NANO_HINT_SIZE,  /* behind a number: how large it is */
+    NANO_HINT_RECALL, /* before the second number of a sensor: how large the one was that it is compared with */
     NANO_HINT_DISTANCE, /* behind a sensor whose limit and reading are both known: how far out, or within */
     NANO_HINT_KINDS
 } nano_hint_kind;
 
-/* Of the hints of each kind there are so many, from 0. */
+/* Of sizes and distances there are so many, from 0; what is recalled is a size. */
 #define NANO_HINT_SIZES 56
 #define NANO_HINT_DISTANCES 27
 
 typedef struct nano_hint {
-    size_t at; /* byte of the prompt: once it was read, this is known; ascending */
+    /* Byte of the prompt: once it was read, this is known; ascending, and at one place the one that knows most comes last. */
+    size_t at;
     nano_hint_kind kind;
     int32_t value;
 } nano_hint;
@@ -72,7 +75,7 @@ typedef struct nano_mix {
 void nano_case_numbers(nano_random *random, const nano_mix *mix, nano_severity severity, nano_case *ret_case);
 /* Names, units and the prompt for the numbers that are there. False where the text became too long. */
 bool nano_case_text(nano_random *random, const nano_words *words, nano_case *c);
-/* Each is told by a character of its own, which is a token in every byte-level vocabulary. */
+/* Sizes and distances are each told by a character of its own, which is a token in every byte-level vocabulary. */
 char nano_hint_letter(const nano_hint *hint);
 int32_t nano_hint_of_size(nano_decimal value);
 int32_t nano_hint_of_distance(const nano_distance *distance);

@@ -150,6 +150,28 @@ static void check_numbers(const nano_case *c, const nano_mix *mix)
     assert_true(c->edge <= c->apart);
 }
 
+/* What is recalled before a number is the size of another number of the same sensor. */
+static void check_recall(const nano_case *c, size_t at, int32_t size)
+{
+    char text[NANO_DECIMAL_TEXT];
+    bool found = false;
+    assert_false(isdigit((unsigned char)c->prompt[at]));
+    for (int32_t i = 0; i < c->count; i++) {
+        const nano_sensor *sensor = &c->sensors[i];
+        const nano_limits *limits = &sensor->limits;
+        const nano_decimal limit = limits->has_high ? limits->high : limits->low;
+        const nano_decimal asked[] = {sensor->value, limits->has_low ? limits->low : limits->high};
+        const nano_decimal told[] = {limit, sensor->value};
+        for (int k = 0; k < 2; k++) {
+            nano_decimal_text(asked[k], text);
+            found = found || (strncmp(c->prompt + at + 1, text, strlen(text)) == 0 &&
+                              nano_hint_of_size(told[k]) == size);
+        }
+    }
+    if (!found)
+        fail_msg("nothing of size %d is recalled at %zu of: %s", (int)size, at, c->prompt);
+}
+
 static void check_text(const nano_case *c)
 {
     size_t at = 0;
@@ -161,13 +183,24 @@ static void check_text(const nano_case *c)
         assert_false(byte[0] == '$' && islower((unsigned char)byte[1])); /* a field that nobody filled */
     }
     for (int i = 0; i < c->hint_count; i++) {
-        assert_true((i == 0 || c->hints[i].at > at) && c->hints[i].at + 1 < c->size);
+        static const int32_t kinds[] = {[NANO_HINT_OWNER] = NANO_SENSORS_MAX,
+                                        [NANO_HINT_SIZE] = NANO_HINT_SIZES,
+                                        [NANO_HINT_RECALL] = NANO_HINT_SIZES,
+                                        [NANO_HINT_DISTANCE] = NANO_HINT_DISTANCES};
+        assert_true(c->hints[i].at + 1 < c->size);
+        assert_true(i == 0 || c->hints[i].at > at ||
+                    (c->hints[i].at == at && c->hints[i].kind > c->hints[i - 1].kind));
         at = c->hints[i].at;
         distances += c->hints[i].kind == NANO_HINT_DISTANCE;
-        assert_in_range(c->hints[i].value, 0,
-                        c->hints[i].kind == NANO_HINT_SIZE ? NANO_HINT_SIZES - 1 : NANO_HINT_DISTANCES - 1);
+        assert_in_range(c->hints[i].value, 0, kinds[c->hints[i].kind] - 1);
+        if (c->hints[i].kind == NANO_HINT_OWNER) {
+            const char *name = strstr(c->prompt, c->sensors[c->hints[i].value].name);
+            assert_true(isdigit((unsigned char)c->prompt[at]) && name != NULL && name < c->prompt + at);
+        }
         if (c->hints[i].kind == NANO_HINT_SIZE)
             assert_true(isdigit((unsigned char)c->prompt[at]));
+        if (c->hints[i].kind == NANO_HINT_RECALL)
+            check_recall(c, at, c->hints[i].value);
     }
     /* that behind the last byte makes room for the label */
     assert_in_range(distances, c->form == NANO_WORKED ? 0 : c->count - 1,
@@ -318,11 +351,15 @@ static void hints_in_order(void **state)
         last = hint;
     }
     assert_int_equal(last, NANO_HINT_DISTANCES - 1);
-    for (int kind = 0; kind < NANO_HINT_KINDS; kind++) {
-        for (int32_t i = 0; i < (kind == NANO_HINT_SIZE ? NANO_HINT_SIZES : NANO_HINT_DISTANCES); i++) {
-            const nano_hint hint = {0, (nano_hint_kind)kind, i};
-            assert_int_equal(seen[(unsigned char)nano_hint_letter(&hint)]++, 0);
-        }
+    for (int32_t i = 0; i < NANO_HINT_SIZES; i++) {
+        const nano_hint size = {0, NANO_HINT_SIZE, i};
+        const nano_hint recalled = {0, NANO_HINT_RECALL, i};
+        assert_int_equal(seen[(unsigned char)nano_hint_letter(&size)]++, 0);
+        assert_int_equal(nano_hint_letter(&recalled), nano_hint_letter(&size));
+    }
+    for (int32_t i = 0; i < NANO_HINT_DISTANCES; i++) {
+        const nano_hint distance = {0, NANO_HINT_DISTANCE, i};
+        assert_int_equal(seen[(unsigned char)nano_hint_letter(&distance)]++, 0);
     }
 }
 

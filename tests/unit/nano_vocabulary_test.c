@@ -35,7 +35,6 @@ static void add(nano_corpus *corpus, const char *text, int times)
         assert_int_equal(nano_corpus_add(corpus, text, strlen(text), NULL), SMIDGE_OK);
 }
 
-/* " low" is one word to the pre-tokenizer, with its space. */
 static void merges_by_frequency(void **state)
 {
     (void)state;
@@ -47,7 +46,7 @@ static void merges_by_frequency(void **state)
     add(corpus, "lower", 2);
     add(corpus, "newest", 6);
     add(corpus, "widest", 3);
-    assert_int_equal(nano_corpus_merges(corpus, 6, merges, &count, NULL), SMIDGE_OK);
+    assert_int_equal(nano_corpus_merges(corpus, 6, 0, merges, &count, NULL), SMIDGE_OK);
     nano_corpus_free(corpus);
     /* 9 times: e s and s t, the first of which has the lower symbols; then es t, 7: l o, lo w; 6: n e, ew/… by symbols */
     assert_int_equal(count, 6);
@@ -65,6 +64,32 @@ static void merges_by_frequency(void **state)
     assert_int_equal(merges[5].right, 260);
 }
 
+/* Of whole words the most frequent get the space before them, as a last step; a name does not. */
+static void spaces_joined(void **state)
+{
+    (void)state;
+    nano_corpus *corpus;
+    nano_merge merges[16];
+    int32_t count;
+    assert_int_equal(nano_corpus_new(&corpus, NULL), SMIDGE_OK);
+    add(corpus, "is on", 1);
+    add(corpus, "at ok on", 5);
+    add(corpus, " is", 4);
+    add(corpus, " xy", 9);
+    add(corpus, "ab", 2);
+    assert_int_equal(nano_corpus_keep_apart(corpus, "pump xy", 7, NULL), SMIDGE_OK);
+    assert_int_equal(nano_corpus_merges(corpus, 8, 3, merges, &count, NULL), SMIDGE_OK);
+    nano_corpus_free(corpus);
+    /* xy 9, on 6, and at, is, ok 5 in the order of their symbols; so that there is no room for ab. Behind spaces: on 6, ok 5, is 4 */
+    static const nano_merge expected[] = {{'x', 'y'}, {'o', 'n'}, {'a', 't'}, {'i', 's'},
+                                          {'o', 'k'}, {' ', 257}, {' ', 260}, {' ', 259}};
+    assert_int_equal(count, 8);
+    for (int i = 0; i < 8; i++) {
+        assert_int_equal(merges[i].left, expected[i].left);
+        assert_int_equal(merges[i].right, expected[i].right);
+    }
+}
+
 static void nothing_to_merge(void **state)
 {
     (void)state;
@@ -74,7 +99,7 @@ static void nothing_to_merge(void **state)
     assert_int_equal(nano_corpus_new(&corpus, NULL), SMIDGE_OK);
     add(corpus, "ab", 3);
     add(corpus, "cd 2026 2026 2026", 1);
-    assert_int_equal(nano_corpus_merges(corpus, 16, merges, &count, NULL), SMIDGE_OK);
+    assert_int_equal(nano_corpus_merges(corpus, 16, 4, merges, &count, NULL), SMIDGE_OK);
     nano_corpus_free(corpus);
     assert_int_equal(count, 1); /* "cd" occurs once, and digits stand alone */
     assert_int_equal(merges[0].left, 'a');
@@ -98,7 +123,7 @@ static void make_vocabulary(int32_t most, nano_words *words)
         add(corpus, c.prompt, 1);
         add(corpus, " NORMAL WARNING CRITICAL", 1);
     }
-    assert_int_equal(nano_corpus_merges(corpus, most, merges, &count, &error), SMIDGE_OK);
+    assert_int_equal(nano_corpus_merges(corpus, most, 100, merges, &count, &error), SMIDGE_OK);
     nano_corpus_free(corpus);
     assert_int_equal(nano_vocabulary_write(path, merges, count, &error), SMIDGE_OK);
 }
@@ -179,7 +204,7 @@ static smidge_status make_all(smidge_error *error)
         status = nano_corpus_add(corpus, text, (size_t)size, error);
     }
     if (status == SMIDGE_OK)
-        status = nano_corpus_merges(corpus, 8, merges, &count, error);
+        status = nano_corpus_merges(corpus, 8, 4, merges, &count, error);
     nano_corpus_free(corpus);
     return status == SMIDGE_OK ? nano_vocabulary_write(path, merges, count, error) : status;
 }
@@ -210,9 +235,8 @@ static void without_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(merges_by_frequency),
-        cmocka_unit_test(nothing_to_merge),
-        cmocka_unit_test(round_trips),
+        cmocka_unit_test(merges_by_frequency), cmocka_unit_test(spaces_joined),
+        cmocka_unit_test(nothing_to_merge),    cmocka_unit_test(round_trips),
         cmocka_unit_test(without_memory),
     };
     return cmocka_run_group_tests(tests, start, stop);

@@ -25,8 +25,8 @@ smidge data one.jsonl
 expect_status 0
 expect_out_match '300'
 
-# Digits stand alone in the vocabulary, labels are a token each, and a text comes back.
-run "$make_vocabulary" --size 600 -o vocabulary.gguf one.jsonl
+# Digits stand alone in the vocabulary, labels with the space before them are a token each, and a text comes back.
+run "$make_vocabulary" --size 600 --joined 40 -o vocabulary.gguf one.jsonl
 expect_status 0
 smidge tokenize vocabulary.gguf -p 'Reading: 1234.5 -60 NORMAL WARNING CRITICAL'
 expect_status 0
