@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "convert/store_temperature.h"
 #include "eval_print.h"
 #include "interrupt.h"
+#include "measure/eval_picture.h"
 
 enum { ALONE_DEFAULT = 50 };
 
@@ -15,7 +17,7 @@ typedef struct eval_flags {
     cli_list data;
     const char *labels;
     const char *compare, *compare_lora;
-    const char *report, *predictions;
+    const char *report, *predictions, *calibrate, *svg;
     int32_t limit, alone, context;
     bool json, quiet;
 } eval_flags;
@@ -28,6 +30,7 @@ typedef struct eval_state {
     eval_run runs[2];
     eval_result results[2];
     smg_paired pairs;
+    eval_calibrated calibrated;
     bool compared;
 } eval_state;
 
@@ -127,6 +130,10 @@ static int read_set(eval_state *state)
     set->json = state->data.examples[0].kind == SMG_EXAMPLE_JSON;
     if (set->json && !schema_wanted(&state->flags.schema))
         return cli_misuse(&cli_eval, "-j", "is missing: which schema have the answers?");
+    if (set->json && state->flags.calibrate != NULL)
+        return cli_misuse(&cli_eval, "--calibrate", "is for labels: JSON answers have no confidence");
+    if (set->json && state->flags.svg != NULL)
+        return cli_misuse(&cli_eval, "--svg", "is for labels: of JSON answers there is nothing to draw");
     int status = set->json ? -1 : take_labels(state);
     if (status < 0 && !set->json && set->label_count < 2)
         status =
@@ -181,16 +188,48 @@ static int compare(eval_state *state)
     return -1;
 }
 
+/* ---- Calibrating ----------------------------------------------------------------------------------------- */
+
+/* Into a copy of the adapter, or of the model where there is none. */
+static int calibrate(eval_state *state)
+{
+    const eval_run *run = &state->runs[0];
+    const eval_result *result = &state->results[0];
+    const char *path = state->flags.calibrate;
+    eval_calibrated done = {.path = path,
+                            .temperature = run->temperature * result->temperature,
+                            .before = result->reliability.error,
+                            .at_end = result->temperature < 1.001 * SMG_TEMPERATURE_LEAST ||
+                                      result->temperature > 0.999 * SMG_TEMPERATURE_MOST};
+    smidge_error error;
+    if (run->done < state->set.count) {
+        cli_complain(path, "was not written: the examples were interrupted (let all of them be asked)");
+        return EXIT_FAILED;
+    }
+    if (result->reliability.count == 0) {
+        cli_complain(path, "was not written: there are no answers to calibrate by");
+        return EXIT_FAILED;
+    }
+    if (eval_result_tempered(result, result->temperature, &done.after, &error) != SMIDGE_OK ||
+        smg_store_temperature(run->lora != NULL ? run->lora : run->model, path, (float)done.temperature,
+                              &error) != SMIDGE_OK)
+        return cli_fail(&error);
+    state->calibrated = done;
+    return -1;
+}
+
 /* ---- Telling --------------------------------------------------------------------------------------------- */
 
 static void print_report(FILE *to, const eval_state *state)
 {
     eval_print_result(to, &state->results[0]);
-    if (!state->compared)
-        return;
-    fputc('\n', to);
-    eval_print_result(to, &state->results[1]);
-    eval_print_comparison(to, &state->results[0], &state->results[1], &state->pairs);
+    if (state->compared) {
+        fputc('\n', to);
+        eval_print_result(to, &state->results[1]);
+        eval_print_comparison(to, &state->results[0], &state->results[1], &state->pairs);
+    }
+    if (state->calibrated.path != NULL)
+        eval_print_calibrated(to, &state->calibrated);
 }
 
 static void print_json(const eval_state *state)
@@ -200,6 +239,8 @@ static void print_json(const eval_state *state)
         json_object_set_new(object, "second", eval_result_json(&state->results[1]));
         json_object_set_new(object, "comparison", eval_comparison_json(&state->pairs));
     }
+    if (state->calibrated.path != NULL)
+        json_object_set_new(object, "calibrated", eval_calibrated_json(&state->calibrated));
     json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(8));
     fputc('\n', stdout);
     json_decref(object);
@@ -263,11 +304,43 @@ static int write_file(const char *path, void (*write)(FILE *to, const eval_state
     return EXIT_FAILED;
 }
 
+/* The file's name, and the adapter's. */
+static void name_of(const eval_run *run, char *ret_name, size_t room)
+{
+    const char *paths[2] = {run->model, run->lora};
+    for (int i = 0; i < 2; i++) {
+        const char *slash = paths[i] != NULL ? strrchr(paths[i], '/') : NULL;
+        paths[i] = slash != NULL ? slash + 1 : paths[i];
+    }
+    snprintf(ret_name, room, "%s%s%s", paths[0], paths[1] != NULL ? " with " : "",
+             paths[1] != NULL ? paths[1] : "");
+}
+
+static int draw(const eval_state *state)
+{
+    char names[2][300];
+    smidge_error error;
+    if (state->flags.svg == NULL)
+        return -1;
+    smg_eval_picture picture = {.labels = state->set.labels,
+                                .wanted_accuracy = EVAL_WANTED_ACCURACY,
+                                .compared = state->compared};
+    for (int i = 0; i < (state->compared ? 2 : 1); i++) {
+        const eval_result *result = &state->results[i];
+        name_of(&state->runs[i], names[i], sizeof names[i]);
+        picture.sides[i] =
+            (smg_eval_side){names[i], &result->classes, &result->reliability, &result->abstain};
+    }
+    return smg_eval_draw(state->flags.svg, &picture, &error) == SMIDGE_OK ? -1 : cli_fail(&error);
+}
+
 static int tell(const eval_state *state)
 {
     int status = write_file(state->flags.predictions, write_predictions, state);
     if (status < 0)
         status = write_file(state->flags.report, print_report, state);
+    if (status < 0)
+        status = draw(state);
     if (status >= 0)
         return status;
     if (state->flags.json)
@@ -297,6 +370,10 @@ static int parse(eval_flags *options, int argc, char **argv)
          "ask so many one by one, to see how long it takes (default 50); the rest go together"},
         {"-o,--output", CLI_TEXT, &options->report, "FILE.md", "write the report there, too"},
         {"--predictions", CLI_TEXT, &options->predictions, "FILE.jsonl", "write every answer there"},
+        {"--svg", CLI_TEXT, &options->svg, "FILE.svg",
+         "draw confusion, reliability and what abstaining buys there"},
+        {"--calibrate", CLI_TEXT, &options->calibrate, "OUT.gguf",
+         "write the adapter (without --lora the model) there, with the temperature that fits these labels"},
         SCHEMA_FLAGS(options->schema),
         CHAT_FLAGS(options->chat),
         {"--json", CLI_FLAG, &options->json, NULL, "print one JSON object"},
@@ -333,7 +410,13 @@ static int run(int argc, char **argv, int64_t started)
             ask(&state, 1, flags->compare != NULL ? flags->compare : flags->model.path, flags->compare_lora);
     if (status < 0 && second)
         status = compare(&state);
-    return status < 0 ? tell(&state) : status;
+    if (status >= 0)
+        return status;
+    /* What was asked is told even where it could not be stored. */
+    if (flags->calibrate != NULL)
+        status = calibrate(&state);
+    const int told = tell(&state);
+    return status < 0 ? told : status;
 }
 
 const cli_command cli_eval = {

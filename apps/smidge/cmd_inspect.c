@@ -217,8 +217,6 @@ static void print_adapter(const smidge_file *file, const smidge_file_info *info)
         printf("alpha         %g\n", (double)info->lora_alpha);
     else
         printf("alpha         none\n");
-    if (info->temperature != 1.0F)
-        printf("temperature   %g\n", (double)info->temperature);
     print_types(file, info->tensor_count, false);
     printf("runs          with its base: smidge run -m BASE --lora FILE, or merged: smidge merge\n");
 }
@@ -238,6 +236,8 @@ static void print_text(const smidge_file *file, const smidge_file_info *info, co
     printf("format        GGUF version %" PRIu32 ", %" PRIu64 " keys, %" PRIu64 " tensors, alignment %" PRIu32
            "\n",
            info->version, info->key_count, info->tensor_count, info->alignment);
+    if (info->temperature != 1.0F)
+        printf("temperature   %g\n", (double)info->temperature);
     if (info->lora_pairs > 0) {
         print_adapter(file, info);
         return;
@@ -362,6 +362,8 @@ static void print_json(const smidge_file *file, const smidge_file_info *info, co
                                                  "kv_heads", (int)info->kv_heads, "head_size",
                                                  (int)info->head_size, "vocabulary", (int)info->vocabulary,
                                                  "context", (int)info->context, "window", (int)info->window));
+    if (info->temperature != 1.0F)
+        json_object_set_new(object, "temperature", json_real((double)info->temperature));
     if (info->lora_pairs > 0) {
         char targets[128];
         list_targets(file, info->tensor_count, targets);

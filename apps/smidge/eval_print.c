@@ -102,6 +102,14 @@ void eval_print_comparison(FILE *to, const eval_result *first, const eval_result
             pairs->p, pairs->mid_p);
 }
 
+void eval_print_calibrated(FILE *to, const eval_calibrated *calibrated)
+{
+    fprintf(to, "\ncalibrated   %s has a temperature of %.4g: expected error %.2f %% before, %.2f %% now%s\n",
+            calibrated->path, calibrated->temperature, percent(calibrated->before),
+            percent(calibrated->after),
+            calibrated->at_end ? " (the end of what is tried: too few are right, or wrong, to tell)" : "");
+}
+
 /* ---- For programs ------------------------------------------------------------------------------------------ */
 
 static json_t *interval_json(const smg_interval *interval)
@@ -183,6 +191,12 @@ json_t *eval_result_json(const eval_result *result)
     json_object_set_new(object, "reliability", reliability_json(&result->reliability));
     json_object_set_new(object, "abstain", abstain_json(&result->abstain));
     return object;
+}
+
+json_t *eval_calibrated_json(const eval_calibrated *calibrated)
+{
+    return json_pack("{s:s, s:f, s:f, s:f}", "file", calibrated->path, "temperature", calibrated->temperature,
+                     "error_before", calibrated->before, "error_after", calibrated->after);
 }
 
 json_t *eval_comparison_json(const smg_paired *pairs)

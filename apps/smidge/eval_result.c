@@ -3,8 +3,6 @@
 
 #include "eval_print.h"
 
-#define WANTED_ACCURACY 0.99
-
 static int compare_numbers(const void *a, const void *b)
 {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -78,10 +76,30 @@ static smidge_status judge(const eval_set *set, const eval_run *run, eval_result
                                .confidence = run->answers[i].confidence};
     smidge_status status = smg_class_report_make(list, run->done, set->label_count, &result->classes, error);
     if (status == SMIDGE_OK)
-        status = smg_abstain_curve_make(list, run->done, WANTED_ACCURACY, &result->abstain, error);
+        status = smg_abstain_curve_make(list, run->done, EVAL_WANTED_ACCURACY, &result->abstain, error);
     result->reliability = smg_reliability_of(list, run->done);
     free(list);
     return status == SMIDGE_OK ? fit(set, run, result, error) : status;
+}
+
+smidge_status eval_result_tempered(const eval_result *result, double temperature, double *ret_calibration,
+                                   smidge_error *error)
+{
+    const eval_set *set = result->set;
+    const eval_run *run = result->run;
+    smg_judged *list = malloc((run->done + 1) * sizeof *list);
+    if (list == NULL)
+        return no_memory(error);
+    for (size_t i = 0; i < run->done; i++) {
+        const int32_t answered = run->answers[i].label;
+        const double *row = run->probabilities + i * (size_t)set->label_count;
+        list[i] = (smg_judged){.expected = set->expected[i], .answered = answered};
+        if (answered >= 0)
+            list[i].confidence = smg_temperature_confidence(row, set->label_count, answered, temperature);
+    }
+    *ret_calibration = smg_reliability_of(list, run->done).error;
+    free(list);
+    return SMIDGE_OK;
 }
 
 smidge_status eval_result_make(const eval_set *set, const eval_run *run, eval_result *ret_result,

@@ -279,6 +279,11 @@ static smidge_status open_model(asking *with)
     if (status == SMIDGE_OK && !set->json)
         status = smidge_labels_new(with->model, set->labels, (size_t)set->label_count, &with->labels,
                                    &with->error);
+    if (status == SMIDGE_OK) {
+        smidge_model_info info = {.size = sizeof info};
+        smidge_model_describe(with->model, &info);
+        with->run.temperature = (double)info.temperature;
+    }
     return status;
 }
 

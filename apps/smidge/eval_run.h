@@ -31,6 +31,7 @@ typedef struct eval_answer {
 
 typedef struct eval_run {
     const char *model, *lora;
+    double temperature; /* in use: the adapter's, or the model's */
     uint64_t model_bytes;
     size_t done; /* fewer than the set where it was interrupted */
     eval_answer *answers;

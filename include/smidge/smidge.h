@@ -108,6 +108,7 @@ typedef struct smidge_model_info {
     int32_t vocabulary;
     int32_t context; /* that the model was trained for */
     int32_t threads;
+    float temperature; /* of labels, see smidge_classify; 1: none */
 } smidge_model_info;
 
 /* `ret_info->size` must be set. */
@@ -377,6 +378,8 @@ typedef struct smidge_classify_result {
 /* Chooses the label that the model would continue the prompt with: score(label) is the sum, over all ways to
  * spell it in tokens with or without one leading space, of the product of the model's probabilities. A spelling ends where
  * only one label is left; a label that another one begins with competes through end of text and newline.
+ * Where the adapter has a temperature T (smidge.temperature), or without one of its own the model's file, probabilities become
+ * p^(1/T), summing to 1 again, and confidence and min_confidence are of these; the label stays, and so do label_mass and cut_share.
  * Nothing but a label of the set can come out. `ret_result` (size set) is filled even on failure.
  * Returns OK for the answers ok and abstain. Errors: INVALID, CONTEXT, DEADLINE, CANCELLED, MODEL, NOMEM. */
 SMIDGE_API smidge_status smidge_classify(smidge_session *session, const smidge_labels *labels,

@@ -133,5 +133,9 @@ smidge_status smg_merge_adapter(const char *path, const smg_merge *options, smid
     name_of(&job.base, options->base, base, sizeof base);
     name_of(&job.file, options->adapter, adapter, sizeof adapter);
     snprintf(name, sizeof name, "%s + %s", base, adapter);
+    if (job.adapter.temperature > 0.0F) {
+        change.key = SMG_ADAPTER_TEMPERATURE;
+        change.value = job.adapter.temperature;
+    }
     return smg_quantize_write(&job.base, path, &quantize, error);
 }

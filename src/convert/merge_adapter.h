@@ -18,8 +18,8 @@ typedef struct smg_merge {
 
 /* Writes the merged model to `path`, where it appears only when it is whole. Sums are of floats, in the same order on every machine;
  * tensors that are not adapted are copied byte for byte, unless `type` makes others of them. Keys are the base's; general.name says what
- * went into it. Tensor goes after tensor: a few megabytes a thread are held, and the floats of one A. Errors: those of smg_gguf_open,
- * smg_adapter_read and smg_quantize_write; SMIDGE_E_INVALID (no such type). */
+ * went into it, and a temperature of the adapter goes along. Tensor goes after tensor: a few megabytes a thread are held, and the
+ * floats of one A. Errors: those of smg_gguf_open, smg_adapter_read and smg_quantize_write; SMIDGE_E_INVALID (no such type). */
 smidge_status smg_merge_adapter(const char *path, const smg_merge *options, smidge_error *error)
     SMG_MUST_CHECK;
 

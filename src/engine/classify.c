@@ -9,6 +9,7 @@
 #include "engine/options.h"
 #include "engine/prompt.h"
 #include "engine/scoring.h"
+#include "engine/temper.h"
 
 void smidge_classify_options_init(smidge_classify_options *options)
 {
@@ -31,7 +32,8 @@ const char *smidge_answer_name(smidge_answer answer)
 
 /* ---- The answer -------------------------------------------------------------------------------------------- */
 
-static void decide(const smg_scoring *scoring, double min_confidence, smidge_classify_result *result)
+static void decide(const smg_scoring *scoring, double temperature, double min_confidence,
+                   smidge_classify_result *result)
 {
     int32_t labels = scoring->set->automaton.count;
     double total = 0.0;
@@ -42,14 +44,19 @@ static void decide(const smg_scoring *scoring, double min_confidence, smidge_cla
     }
     /* A model that gives all labels together nothing at all knows nothing. */
     double even = 1.0 / labels;
+    const double most = scoring->scores[best];
+    double weights = 0.0;
+    for (int32_t i = 0; total > 0.0 && i < labels; i++)
+        weights += smg_temper(scoring->scores[i], most, temperature);
     for (int32_t i = 0; result->probabilities != NULL && i < labels; i++)
-        result->probabilities[i] = total > 0.0 ? scoring->scores[i] / total : even;
+        result->probabilities[i] =
+            total > 0.0 ? smg_temper(scoring->scores[i], most, temperature) / weights : even;
     result->label = best;
     result->label_mass = scoring->start_share < 0.0 ? -1.0 : total * scoring->start_share;
     result->cut_share = total > 0.0 ? scoring->cut_mass / (total + scoring->cut_mass) : 0.0;
     result->cut_branches = scoring->cut_branches;
     result->passes = scoring->passes;
-    result->confidence = total > 0.0 ? scoring->scores[best] / total : even;
+    result->confidence = total > 0.0 ? smg_temper(most, most, temperature) / weights : even;
     result->answer =
         total > 0.0 && result->confidence >= min_confidence ? SMIDGE_ANSWER_OK : SMIDGE_ANSWER_ABSTAIN;
 }
@@ -110,7 +117,8 @@ static void finish(const classification *run, reading *one, smidge_status status
     one->answered = true;
     one->status = smg_stop_explain(status, "session", &one->error);
     if (status == SMIDGE_OK)
-        decide(&one->scoring, run->options.min_confidence, &one->result);
+        decide(&one->scoring, (double)run->session->model->temperature, run->options.min_confidence,
+               &one->result);
     else
         one->result.answer = smidge_answer_for(status);
     one->result.duration_ns = smg_clock_now() - run->started;

@@ -26,7 +26,8 @@ struct smidge_model {
     smg_tokenizer *tokenizer;
     smg_model model;
     smg_gguf adapter_file;
-    smg_adapter adapter; /* empty where the model has none, with a temperature of 1 */
+    smg_adapter adapter; /* empty where the model has none */
+    float temperature;   /* of labels: the adapter's, else the file's, else 1 */
     smg_pool *pool;
     int threads; /* of the pool */
     uint64_t memory_limit;

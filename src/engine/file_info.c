@@ -58,7 +58,9 @@ static smidge_status need_tokenizer(smidge_file *file, smidge_error *error)
 smidge_status smidge_file_check(smidge_file *file, smidge_error *error)
 {
     SMG_CLEANUP(smg_model_done) smg_model model = {0};
+    float temperature = 1.0F;
     SMG_TRY(smg_describe_refusal(smg_model_load(&file->gguf, 0, &model, error), error));
+    SMG_TRY(smg_adapter_read_temperature(&file->gguf, &temperature, error));
     SMG_TRY(need_tokenizer(file, error));
     return smg_describe_refusal(smg_describe_vocabulary(&model, file->tokenizer, error), error);
 }
@@ -274,7 +276,7 @@ static void describe_template(const smg_gguf *gguf, smidge_file_info *info)
 static void describe_adapter(const smg_gguf *gguf, smidge_file_info *info)
 {
     size_t pairs = 0;
-    if (!smg_adapter_describe(gguf, &pairs, &info->lora_rank, &info->lora_alpha, &info->temperature))
+    if (!smg_adapter_describe(gguf, &pairs, &info->lora_rank, &info->lora_alpha))
         return;
     info->lora_pairs = pairs;
     copy_key(gguf, "general.base_model.0.name", info->lora_base, sizeof info->lora_base);
@@ -290,7 +292,10 @@ void smidge_file_describe(smidge_file *file, smidge_file_info *ret_info)
         .key_count = gguf->key_count,
         .tensor_count = gguf->tensor_count,
         .runs = smidge_file_check(file, NULL) == SMIDGE_OK,
+        .temperature = 1.0F,
     };
+    /* one that is none leaves it as it is: describing does not fail */
+    (void)!smg_adapter_read_temperature(gguf, &info.temperature, NULL);
     for (uint64_t i = 0; i < gguf->tensor_count; i++) {
         const smg_gguf_tensor *tensor = &gguf->tensors[i];
         info.tensor_bytes += tensor->bytes;

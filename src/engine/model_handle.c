@@ -95,12 +95,15 @@ smidge_status smg_engine_threads(int32_t wanted, int *ret_threads, smidge_error 
 
 smidge_status smg_engine_adapt(smidge_model *model, const char *path, float scale, smidge_error *error)
 {
-    model->adapter.temperature = 1.0F;
+    model->temperature = 1.0F;
+    SMG_TRY(smg_adapter_read_temperature(&model->gguf, &model->temperature, error));
     if (path == NULL)
         return SMIDGE_OK;
     SMG_TRY(smg_gguf_open(path, &model->adapter_file, error));
     SMG_TRY(smg_adapter_read(&model->adapter_file, &model->gguf, scale == 0.0F ? 1.0F : scale,
                              &model->adapter, error));
+    if (model->adapter.temperature > 0.0F)
+        model->temperature = model->adapter.temperature;
     return smg_adapter_attach(&model->adapter, &model->model, error);
 }
 
@@ -184,6 +187,7 @@ void smidge_model_describe(const smidge_model *model, smidge_model_info *ret_inf
         .vocabulary = model->model.shape.vocabulary,
         .context = model->model.shape.context,
         .threads = smg_pool_threads(model->pool),
+        .temperature = model->temperature,
     };
     smg_text name = {.data = "", .size = 0};
     /* A name of another type is no reason to fail here: it stays empty. */

@@ -5,10 +5,9 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "engine/temper.h"
 
 #define LEAST_PROBABILITY 1e-12
-#define LEAST_TEMPERATURE 0.05
-#define MOST_TEMPERATURE 20.0
 /* Of the temperature's logarithm. */
 #define TEMPERATURE_STEP 1e-7
 
@@ -108,13 +107,25 @@ double smg_temperature_loss(const double *probabilities, const int32_t *expected
     return count > 0 ? sum / (double)count : 0.0;
 }
 
+double smg_temperature_confidence(const double *probabilities, int32_t classes, int32_t answered,
+                                  double temperature)
+{
+    double most = 0.0;
+    double total = 0.0;
+    for (int32_t c = 0; c < classes; c++)
+        most = fmax(most, probabilities[c]);
+    for (int32_t c = 0; c < classes; c++)
+        total += smg_temper(probabilities[c], most, temperature);
+    return total > 0.0 ? smg_temper(probabilities[answered], most, temperature) / total : 0.0;
+}
+
 /* The loss has one valley along the temperature's logarithm. */
 double smg_temperature_fit(const double *probabilities, const int32_t *expected, size_t count,
                            int32_t classes)
 {
     const double golden = (sqrt(5.0) - 1.0) / 2.0;
-    double low = log(LEAST_TEMPERATURE);
-    double high = log(MOST_TEMPERATURE);
+    double low = log(SMG_TEMPERATURE_LEAST);
+    double high = log(SMG_TEMPERATURE_MOST);
     if (count == 0)
         return 1.0;
     double left = high - golden * (high - low);

@@ -43,11 +43,17 @@ typedef struct smg_abstain_curve {
 smidge_status smg_abstain_curve_make(const smg_judged *list, size_t count, double wanted_accuracy,
                                      smg_abstain_curve *ret_curve, smidge_error *error) SMG_MUST_CHECK;
 
-/* Probabilities of `classes` classes for each of `count` answers. The temperature, from 0.05 to 20, by which their logarithms are
+#define SMG_TEMPERATURE_LEAST 0.05
+#define SMG_TEMPERATURE_MOST 20.0
+
+/* Probabilities of `classes` classes for each of `count` answers. The temperature, from the least to the most, by which their logarithms are
  * divided so that the right ones become likeliest: the least mean -ln p(right), found by golden section. 1 where count is 0.
  * Probabilities of 0 count as 1e-12. */
 double smg_temperature_fit(const double *probabilities, const int32_t *expected, size_t count,
                            int32_t classes);
+/* What is left of the probability of class `answered` at a temperature. */
+double smg_temperature_confidence(const double *probabilities, int32_t classes, int32_t answered,
+                                  double temperature);
 /* Mean -ln p(right) at a temperature. */
 double smg_temperature_loss(const double *probabilities, const int32_t *expected, size_t count,
                             int32_t classes, double temperature);

@@ -80,6 +80,21 @@ static smidge_status check_keys(const smg_gguf *file, const smg_gguf *base, smid
     return SMIDGE_OK;
 }
 
+smidge_status smg_adapter_read_temperature(const smg_gguf *file, float *ret_temperature, smidge_error *error)
+{
+    float temperature = 0.0F;
+    bool found = false;
+    SMG_TRY(smg_gguf_get_f32(file, SMG_ADAPTER_TEMPERATURE, &temperature, &found, error));
+    if (found && !(temperature > 0.0F))
+        return smg_error_set(
+            error, SMIDGE_E_FORMAT, file->path,
+            "has a temperature of %g, which must be above 0 (let smidge eval --calibrate store it again)",
+            (double)temperature);
+    if (found)
+        *ret_temperature = temperature;
+    return SMIDGE_OK;
+}
+
 static smidge_status read_numbers(smg_adapter *adapter, smidge_error *error)
 {
     const smg_gguf *file = adapter->file;
@@ -87,12 +102,7 @@ static smidge_status read_numbers(smg_adapter *adapter, smidge_error *error)
     if (adapter->alpha < 0.0F)
         return smg_error_set(error, SMIDGE_E_FORMAT, file->path,
                              "has an alpha of %g (export the adapter again)", (double)adapter->alpha);
-    SMG_TRY(smg_gguf_get_f32(file, SMG_ADAPTER_TEMPERATURE, &adapter->temperature, NULL, error));
-    if (!(adapter->temperature > 0.0F))
-        return smg_error_set(
-            error, SMIDGE_E_FORMAT, file->path,
-            "has a temperature of %g, which must be above 0 (let smidge eval store it again)",
-            (double)adapter->temperature);
+    SMG_TRY(smg_adapter_read_temperature(file, &adapter->temperature, error));
     if (!isfinite(adapter->scale))
         return smg_error_set(error, SMIDGE_E_INVALID, "scale", "of an adapter must be a number");
     return SMIDGE_OK;
@@ -195,7 +205,7 @@ smidge_status smg_adapter_read(const smg_gguf *file, const smg_gguf *base, float
                                smg_adapter *ret_adapter, smidge_error *error)
 {
     SMG_CLEANUP(smg_adapter_done)
-    smg_adapter adapter = {.file = file, .scale = scale, .temperature = 1.0F};
+    smg_adapter adapter = {.file = file, .scale = scale};
     SMG_TRY(check_keys(file, base, error));
     SMG_TRY(read_numbers(&adapter, error));
     SMG_TRY(read_pairs(&adapter, base, error));
@@ -402,8 +412,7 @@ uint64_t smg_adapter_id(const smg_adapter *adapter, uint64_t model)
     return XXH3_64bits_withSeed(&file, sizeof file, id);
 }
 
-bool smg_adapter_describe(const smg_gguf *file, size_t *ret_pairs, int32_t *ret_rank, float *ret_alpha,
-                          float *ret_temperature)
+bool smg_adapter_describe(const smg_gguf *file, size_t *ret_pairs, int32_t *ret_rank, float *ret_alpha)
 {
     if (!key_is(file, "general.type", "adapter") || !key_is(file, "adapter.type", "lora"))
         return false;
@@ -421,9 +430,7 @@ bool smg_adapter_describe(const smg_gguf *file, size_t *ret_pairs, int32_t *ret_
     *ret_pairs = pairs;
     *ret_rank = (int32_t)rank;
     *ret_alpha = 0.0F;
-    *ret_temperature = 1.0F;
-    /* a wrong type leaves them as they are: describing does not fail */
+    /* a wrong type leaves it as it is: describing does not fail */
     (void)!smg_gguf_get_f32(file, "adapter.lora.alpha", ret_alpha, NULL, NULL);
-    (void)!smg_gguf_get_f32(file, SMG_ADAPTER_TEMPERATURE, ret_temperature, NULL, NULL);
     return true;
 }

@@ -11,7 +11,7 @@
 #include "model/model.h"
 
 #define SMG_ADAPTER_MAX_RANK 1024
-/* Divides the logits of labels, so that probabilities are what they say; f32, above 0. */
+/* Divides the logits of labels, so that probabilities are what they say; f32, above 0. A model's file may have it, too. */
 #define SMG_ADAPTER_TEMPERATURE "smidge.temperature"
 
 typedef struct smg_adapter_pair {
@@ -29,7 +29,7 @@ typedef struct smg_adapter {
     float alpha;       /* 0: none */
     float scale;       /* the caller's */
     int32_t rank;      /* the largest */
-    float temperature; /* 1 where the file has none */
+    float temperature; /* 0: the file has none */
     smg_arena held;    /* what the weights point at */
 } smg_adapter;
 
@@ -50,7 +50,11 @@ uint64_t smg_adapter_id(const smg_adapter *adapter, uint64_t model);
 
 /* Of any file that says that it is a LoRA adapter, with no base at hand: its tensors in pairs, their largest rank, alpha. False
  * where it is none. */
-bool smg_adapter_describe(const smg_gguf *file, size_t *ret_pairs, int32_t *ret_rank, float *ret_alpha,
-                          float *ret_temperature);
+bool smg_adapter_describe(const smg_gguf *file, size_t *ret_pairs, int32_t *ret_rank, float *ret_alpha);
+
+/* The temperature that an adapter or a model has in its file; `ret_temperature` stays where there is none. SMIDGE_E_FORMAT (no number
+ * above 0). */
+smidge_status smg_adapter_read_temperature(const smg_gguf *file, float *ret_temperature, smidge_error *error)
+    SMG_MUST_CHECK;
 
 #endif

@@ -310,8 +310,11 @@ static smidge_status write_origin(quantizer *job, smidge_error *error)
 static bool gives_way(const quantizer *job, const smg_gguf_key *key)
 {
     const smg_gguf *gguf = job->gguf;
+    const smg_weight_change *change = job->options->change;
+    if (change != NULL && change->key != NULL && key == smg_gguf_find(gguf, change->key))
+        return true;
     if (key == smg_gguf_find(gguf, name_key))
-        return job->options->change != NULL;
+        return change != NULL;
     return job->options->mix != NULL &&
            (key == smg_gguf_find(gguf, file_type_key) || key == smg_gguf_find(gguf, version_key));
 }
@@ -326,6 +329,8 @@ static smidge_status write_keys(quantizer *job, smidge_error *error)
     if (options->change != NULL)
         SMG_TRY(smg_gguf_write_text(job->writer, name_key,
                                     (smg_text){options->change->name, strlen(options->change->name)}, error));
+    if (options->change != NULL && options->change->key != NULL)
+        SMG_TRY(smg_gguf_write_f32(job->writer, options->change->key, options->change->value, error));
     if (options->imatrix != NULL)
         SMG_TRY(write_origin(job, error));
     if (options->mix == NULL)

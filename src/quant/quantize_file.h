@@ -26,6 +26,9 @@ typedef struct smg_weight_change {
     void (*change)(const void *context, int64_t row, float *x);
     void *context;
     const char *name; /* for general.name */
+    /* A number for the file, in place of what the model has under this key. NULL: none. */
+    const char *key;
+    float value;
 } smg_weight_change;
 
 typedef struct smg_quantize {

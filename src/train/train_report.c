@@ -2,9 +2,10 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "format/svg.h"
 
 #define WIDTH 720.0
 #define HEIGHT 400.0
@@ -15,77 +16,38 @@
 /* Points of a line: more than this are drawn on top of each other. */
 #define MOST_POINTS 600
 
-/* ---- Text into a file ------------------------------------------------------------------------------------ */
-
-typedef struct text_file {
-    smg_file_writer file;
-    char buffer[8192];
-    size_t used;
-    smidge_status status; /* of the first failure */
-    smidge_error *error;
-} text_file;
-
-static void discard(text_file *out)
-{
-    smg_file_discard(&out->file);
-}
-
-static void flush(text_file *out)
-{
-    if (out->status == SMIDGE_OK && out->used > 0)
-        out->status = smg_file_append(&out->file, out->buffer, out->used, out->error);
-    out->used = 0;
-}
-
-/* At most 512 bytes at once. */
-__attribute__((format(printf, 2, 3))) static void put(text_file *out, const char *format, ...)
-{
-    va_list arguments;
-    if (out->used + 512 > sizeof out->buffer)
-        flush(out);
-    va_start(arguments, format);
-    const int size = vsnprintf(out->buffer + out->used, 512, format, arguments);
-    va_end(arguments);
-    out->used += size < 0 ? 0 : size < 512 ? (size_t)size : 511;
-}
-
-static smidge_status finish(text_file *out)
-{
-    flush(out);
-    return out->status == SMIDGE_OK ? smg_file_commit(&out->file, out->error) : out->status;
-}
-
 /* ---- The log --------------------------------------------------------------------------------------------- */
 
-static void put_number(text_file *out, float value)
+static void put_number(smg_text_file *out, float value)
 {
     if (isfinite(value))
-        put(out, ",%.7g", (double)value);
+        smg_text_file_put(out, ",%.7g", (double)value);
     else
-        put(out, ",");
+        smg_text_file_put(out, ",");
 }
 
 smidge_status smg_train_write_log(const char *path, const smg_train_point *points, size_t count,
                                   smidge_error *error)
 {
-    SMG_CLEANUP(discard) text_file out = {.file.fd = -1, .error = error};
-    SMG_TRY(smg_file_create(path, &out.file, error));
-    put(&out, "step,tokens,seconds,loss,valid_loss,learning_rate,gradient_norm\n");
+    SMG_CLEANUP(smg_text_file_discard) smg_text_file out = SMG_TEXT_FILE_CLOSED;
+    SMG_TRY(smg_text_file_create(path, &out, error));
+    smg_text_file_put(&out, "step,tokens,seconds,loss,valid_loss,learning_rate,gradient_norm\n");
     for (size_t i = 0; i < count; i++) {
-        put(&out, "%" PRId64 ",%" PRId64 ",%.3f", points[i].step, points[i].tokens, points[i].seconds);
+        smg_text_file_put(&out, "%" PRId64 ",%" PRId64 ",%.3f", points[i].step, points[i].tokens,
+                          points[i].seconds);
         put_number(&out, points[i].loss);
         put_number(&out, points[i].valid_loss);
         put_number(&out, points[i].rate);
         put_number(&out, points[i].norm);
-        put(&out, "\n");
+        smg_text_file_put(&out, "\n");
     }
-    return finish(&out);
+    return smg_text_file_finish(&out, error);
 }
 
 /* ---- The picture ----------------------------------------------------------------------------------------- */
 
 typedef struct plot {
-    text_file out;
+    smg_text_file out;
     const smg_train_point *points;
     size_t count;
     double first, last; /* steps */
@@ -94,7 +56,7 @@ typedef struct plot {
 
 static void discard_plot(plot *drawing)
 {
-    discard(&drawing->out);
+    smg_text_file_discard(&drawing->out);
 }
 
 /* Losses fall by orders of magnitude, so heights are logarithms; what is below this is drawn at it. */
@@ -113,19 +75,6 @@ static double y_of(const plot *drawing, double loss)
 {
     const double way = (height_of(loss) - drawing->low) / (drawing->high - drawing->low);
     return HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * way;
-}
-
-static void put_text(plot *drawing, double x, double y, const char *attributes, const char *text)
-{
-    put(&drawing->out, "<text x=\"%.1f\" y=\"%.1f\" %s>", x, y, attributes);
-    for (; *text != '\0'; text++) {
-        const char *entity = *text == '<' ? "&lt;" : *text == '&' ? "&amp;" : *text == '>' ? "&gt;" : NULL;
-        if (entity != NULL)
-            put(&drawing->out, "%s", entity);
-        else
-            put(&drawing->out, "%c", *text);
-    }
-    put(&drawing->out, "</text>\n");
 }
 
 static void find_range(plot *drawing)
@@ -150,22 +99,13 @@ static void find_range(plot *drawing)
     drawing->last = drawing->count > 0 ? (double)drawing->points[drawing->count - 1].step : 1.0;
 }
 
-static double round_step(double span, int pieces)
-{
-    const double raw = span / pieces;
-    const double power = pow(10.0, floor(log10(raw)));
-    const double share = raw / power;
-    return power * (share <= 1.0 ? 1.0 : share <= 2.0 ? 2.0 : share <= 5.0 ? 5.0 : 10.0);
-}
-
 static void draw_height(plot *drawing, double loss)
 {
     char label[32];
     const double y = y_of(drawing, loss);
-    put(&drawing->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"#e4e4e4\"/>\n", LEFT,
-        y, WIDTH - RIGHT, y);
+    smg_svg_line(&drawing->out, LEFT, y, WIDTH - RIGHT, y, "stroke=\"#e4e4e4\"");
     snprintf(label, sizeof label, "%.4g", loss);
-    put_text(drawing, LEFT - 8.0, y + 4.0, "text-anchor=\"end\" fill=\"#555\"", label);
+    smg_svg_text(&drawing->out, LEFT - 8.0, y + 4.0, "text-anchor=\"end\" fill=\"#555\"", label);
 }
 
 static void draw_axes(plot *drawing)
@@ -175,7 +115,7 @@ static void draw_axes(plot *drawing)
     static const double digits[] = {1.0, 2.0, 5.0};
     if (span < 0.45) {
         const double low = pow(10.0, drawing->low), high = pow(10.0, drawing->high);
-        const double step = round_step(high - low, 5);
+        const double step = smg_svg_round_step(high - low, 5);
         for (int64_t i = (int64_t)ceil(low / step); (double)i * step <= high; i++)
             draw_height(drawing, (double)i * step);
     } else {
@@ -188,18 +128,17 @@ static void draw_axes(plot *drawing)
         }
     }
     const double width = drawing->last - drawing->first;
-    const double step = fmax(round_step(width > 0.0 ? width : 1.0, 6), 1.0);
+    const double step = fmax(smg_svg_round_step(width > 0.0 ? width : 1.0, 6), 1.0);
     for (int64_t i = (int64_t)ceil(drawing->first / step); (double)i * step <= drawing->last; i++) {
         const double at = (double)i * step;
         char label[32];
         snprintf(label, sizeof label, "%.0f", at);
-        put_text(drawing, x_of(drawing, at), HEIGHT - BOTTOM + 18.0, "text-anchor=\"middle\" fill=\"#555\"",
-                 label);
+        smg_svg_text(&drawing->out, x_of(drawing, at), HEIGHT - BOTTOM + 18.0,
+                     "text-anchor=\"middle\" fill=\"#555\"", label);
     }
-    put(&drawing->out, "<line x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\" stroke=\"#888\"/>\n", LEFT,
-        HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM);
-    put_text(drawing, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 8.0, "text-anchor=\"middle\" fill=\"#555\"",
-             "step");
+    smg_svg_line(&drawing->out, LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, "stroke=\"#888\"");
+    smg_svg_text(&drawing->out, (LEFT + WIDTH - RIGHT) / 2.0, HEIGHT - 8.0,
+                 "text-anchor=\"middle\" fill=\"#555\"", "step");
 }
 
 typedef enum curve { CURVE_LOSS, CURVE_SMOOTH, CURVE_VALID } curve;
@@ -208,7 +147,7 @@ static void draw_curve(plot *drawing, curve which, const char *style)
 {
     const size_t stride = drawing->count / MOST_POINTS + 1;
     double smooth = NAN;
-    put(&drawing->out, "<polyline fill=\"none\" %s points=\"", style);
+    smg_text_file_put(&drawing->out, "<polyline fill=\"none\" %s points=\"", style);
     for (size_t i = 0; i < drawing->count; i++) {
         const smg_train_point *point = &drawing->points[i];
         double loss = (double)(which == CURVE_VALID ? point->valid_loss : point->loss);
@@ -220,9 +159,10 @@ static void draw_curve(plot *drawing, curve which, const char *style)
         if (which != CURVE_VALID && i % stride != 0 && i + 1 != drawing->count)
             continue;
         loss = which == CURVE_SMOOTH ? smooth : loss;
-        put(&drawing->out, "%.1f,%.1f ", x_of(drawing, (double)point->step), y_of(drawing, loss));
+        smg_text_file_put(&drawing->out, "%.1f,%.1f ", x_of(drawing, (double)point->step),
+                          y_of(drawing, loss));
     }
-    put(&drawing->out, "\"/>\n");
+    smg_text_file_put(&drawing->out, "\"/>\n");
 }
 
 static void draw_validations(plot *drawing)
@@ -230,37 +170,33 @@ static void draw_validations(plot *drawing)
     for (size_t i = 0; i < drawing->count; i++) {
         const smg_train_point *point = &drawing->points[i];
         if (isfinite(point->valid_loss))
-            put(&drawing->out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\" fill=\"#c2571a\"/>\n",
-                x_of(drawing, (double)point->step), y_of(drawing, (double)point->valid_loss));
+            smg_text_file_put(&drawing->out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"2.5\" fill=\"#c2571a\"/>\n",
+                              x_of(drawing, (double)point->step), y_of(drawing, (double)point->valid_loss));
     }
 }
 
 static void draw_legend(plot *drawing, bool validated)
 {
-    put(&drawing->out, "<rect x=\"%.1f\" y=\"32\" width=\"14\" height=\"3\" fill=\"#1f5fa8\"/>\n", LEFT);
-    put_text(drawing, LEFT + 20.0, 38.0, "fill=\"#222\"", "loss of the training examples");
+    smg_svg_rectangle(&drawing->out, LEFT, 32.0, 14.0, 3.0, "fill=\"#1f5fa8\"");
+    smg_svg_text(&drawing->out, LEFT + 20.0, 38.0, "fill=\"#222\"", "loss of the training examples");
     if (!validated)
         return;
-    put(&drawing->out, "<rect x=\"%.1f\" y=\"32\" width=\"14\" height=\"3\" fill=\"#c2571a\"/>\n",
-        LEFT + 210.0);
-    put_text(drawing, LEFT + 230.0, 38.0, "fill=\"#222\"", "loss of the validation examples");
+    smg_svg_rectangle(&drawing->out, LEFT + 210.0, 32.0, 14.0, 3.0, "fill=\"#c2571a\"");
+    smg_svg_text(&drawing->out, LEFT + 230.0, 38.0, "fill=\"#222\"", "loss of the validation examples");
 }
 
 smidge_status smg_train_write_curve(const char *path, const char *title, const smg_train_point *points,
                                     size_t count, smidge_error *error)
 {
     SMG_CLEANUP(discard_plot)
-    plot drawing = {.out = {.file.fd = -1, .error = error}, .points = points, .count = count};
+    plot drawing = {.out = SMG_TEXT_FILE_CLOSED, .points = points, .count = count};
     bool validated = false;
     for (size_t i = 0; i < count; i++)
         validated = validated || isfinite(points[i].valid_loss);
-    SMG_TRY(smg_file_create(path, &drawing.out.file, error));
+    SMG_TRY(smg_text_file_create(path, &drawing.out, error));
     find_range(&drawing);
-    put(&drawing.out,
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %.0f %.0f\" width=\"%.0f\" height=\"%.0f\" "
-        "font-family=\"sans-serif\" font-size=\"11\">\n<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
-        WIDTH, HEIGHT, WIDTH, HEIGHT);
-    put_text(&drawing, 14.0, 20.0, "font-size=\"14\" font-weight=\"bold\" fill=\"#111\"", title);
+    smg_svg_begin(&drawing.out, WIDTH, HEIGHT);
+    smg_svg_text(&drawing.out, 14.0, 20.0, "font-size=\"14\" font-weight=\"bold\" fill=\"#111\"", title);
     draw_legend(&drawing, validated);
     draw_axes(&drawing);
     draw_curve(&drawing, CURVE_LOSS, "stroke=\"#b9cfe8\" stroke-width=\"1\"");
@@ -269,6 +205,6 @@ smidge_status smg_train_write_curve(const char *path, const char *title, const s
         draw_curve(&drawing, CURVE_VALID, "stroke=\"#c2571a\" stroke-width=\"1.5\"");
         draw_validations(&drawing);
     }
-    put(&drawing.out, "</svg>\n");
-    return finish(&drawing.out);
+    smg_svg_end(&drawing.out);
+    return smg_text_file_finish(&drawing.out, error);
 }

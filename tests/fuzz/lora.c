@@ -55,14 +55,15 @@ static void feed(const smg_gguf *base, const smg_gguf *file)
     size_t pairs;
     int32_t rank;
     float numbers[2];
-    (void)!smg_adapter_describe(file, &pairs, &rank, &numbers[0], &numbers[1]);
+    (void)!smg_adapter_describe(file, &pairs, &rank, &numbers[0]);
+    (void)!smg_adapter_read_temperature(file, &numbers[1], NULL);
     smidge_error error = {0};
     const smidge_status status = smg_adapter_read(file, base, 1.0F, &adapter, &error);
     must(error.code == status && (error.message[0] != '\0') == (status != SMIDGE_OK));
     if (status != SMIDGE_OK)
         return;
     must(adapter.count > 0 && adapter.rank > 0 && adapter.rank <= SMG_ADAPTER_MAX_RANK);
-    must(adapter.temperature > 0.0F);
+    must(adapter.temperature >= 0.0F);
     if (smg_model_load(base, 0, &model, NULL) != SMIDGE_OK)
         abort();
     if (smg_adapter_attach(&adapter, &model, NULL) == SMIDGE_OK)

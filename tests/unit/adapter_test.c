@@ -259,7 +259,7 @@ static void scales(void **state)
         smidge_model *model = engine_open_adapted(base.path, lora.path, NULL, 1);
         assert_int_equal(model->adapter.count, 1);
         assert_true(model->adapter.pairs[0].scale == scales[i]);
-        assert_true(model->adapter.temperature == 1.0F);
+        assert_true(model->adapter.temperature == 0.0F && model->temperature == 1.0F);
         assert_int_equal(model->model.weights.lora_ranks, RANK);
         assert_non_null(model->model.weights.layers[1].k.lora);
         assert_null(model->model.weights.layers[0].k.lora);
@@ -269,7 +269,7 @@ static void scales(void **state)
     }
     synthetic_file lora = build(&(variant){.temperature = 1.75F});
     smidge_model *model = engine_open_adapted(base.path, lora.path, NULL, 1);
-    assert_true(model->adapter.temperature == 1.75F);
+    assert_true(model->adapter.temperature == 1.75F && model->temperature == 1.75F);
     smidge_model_close(model);
     smidge_error error;
     smidge_status status = open_with(base.path, lora.path, NAN, &model, &error);

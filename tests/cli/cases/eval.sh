@@ -44,6 +44,74 @@ smidge eval -m "$base" -d data.jsonl --labels a,b,c --compare-lora "$lora"
 expect_status 0
 expect_out_match "^verdict .*McNemar's exact p = "
 
+# The temperature that fits is stored, in a copy or in place, and then there is nothing left to mend: answers stay, confidences move.
+awk 'BEGIN { for (i = 1; i <= 60; i++) printf "reading %d\n", i }' >readings
+"$SMIDGE" classify -m "$base" --lora "$lora" --labels a,b,c --json <readings >answers || fail "no answers"
+# the surest answers are made right, and the others wrong
+sed 's/.*"label":"\([^"]*\)","confidence":\([^,]*\),.*/\1 \2/' answers | awk '{
+    label = $1
+    if ($2 < 0.51)
+        label = label == "a" ? "b" : label == "b" ? "c" : "a"
+    printf "{\"prompt\": \"reading %d\", \"label\": \"%s\"}\n", NR, label
+}' >sure.jsonl
+smidge eval -m "$base" --lora "$lora" -d sure.jsonl --labels a,b,c --calibrate tempered.gguf --json --predictions before
+expect_status 0
+expect_json "x['calibrated']['file'] == 'tempered.gguf' and 0.05 < x['temperature'] < 1"
+expect_json "abs(x['calibrated']['temperature'] - x['temperature']) < 1e-9"
+expect_json "x['calibrated']['error_before'] == x['calibration_error'] > x['calibrated']['error_after']"
+mv out first
+smidge eval -m "$base" --lora tempered.gguf -d sure.jsonl --labels a,b,c --json --predictions after
+expect_status 0
+expect_json "abs(x['temperature'] - 1) < 0.01"
+expect_json "abs(x['calibration_error'] - __import__('json').load(open('first'))['calibrated']['error_after']) < 1e-6"
+python3 - <<'PY' || fail "a temperature changes answers"
+import json
+rows = [[json.loads(row) for row in open(name)] for name in ("before", "after")]
+same = all(a["answered"] == b["answered"] and a["confidence"] < b["confidence"] for a, b in zip(*rows))
+raise SystemExit(not (same and len(rows[0]) == len(rows[1]) == 60))
+PY
+smidge inspect tempered.gguf
+expect_out_match '^temperature +0\.[0-9]+$'
+cp tempered.gguf place.gguf
+smidge eval -m "$base" --lora place.gguf -d sure.jsonl --labels a,b,c --calibrate place.gguf -o report.md
+expect_status 0
+expect_out_match '^calibrated +place.gguf has a temperature of 0\.[0-9]+: expected error [0-9.]+ % before, [0-9.]+ % now$'
+grep -q '^calibrated ' report.md || fail "the report does not say what was stored"
+# without an adapter it is the model's; merged, the adapter's
+smidge eval -m "$base" -d sure.jsonl --labels a,b,c --calibrate model.gguf -q
+expect_status 0
+smidge inspect model.gguf --json
+expect_json "x['temperature'] != 1 and x['runs']"
+smidge merge -m model.gguf --lora tempered.gguf -o merged.gguf -q
+smidge inspect tempered.gguf --json
+expect_json "x['lora']['temperature'] == x['temperature']"
+mv out adapter.json
+smidge inspect merged.gguf --json
+expect_json "x['temperature'] == __import__('json').load(open('adapter.json'))['temperature']"
+
+# One picture, of one model or two: whole XML, with each label in it, however it is spelled and however many there are.
+smidge eval -m "$base" -d sure.jsonl --labels 'a,b,c,<low & "cold">' --svg one.svg -q
+expect_status 0
+smidge eval -m "$base" -d sure.jsonl --labels a,b,c --compare-lora "$lora" --svg two.svg -q
+expect_status 0
+many=a,b,c,d,e,f,g,h,i,j,k,l,m,n,o,p,q,r,s,t
+smidge eval -m "$base" -d sure.jsonl --labels $many --svg many.svg -q
+expect_status 0
+python3 - <<'PY' || fail "a picture is not what it should be"
+from xml.etree import ElementTree
+name = "{http://www.w3.org/2000/svg}"
+def texts(path):
+    return [text.text for text in ElementTree.parse(path).iter(name + "text")]
+one, two, many = map(texts, ("one.svg", "two.svg", "many.svg"))
+good = all(one.count(label) == 2 for label in ("a", "b", "c", '<low & "cold">'))
+good = good and all(many.count(label) == 2 for label in "abcdefghijklmnopqrst")
+good = good and any("llama-plain.gguf with llama-plain.lora.gguf: accuracy" in text for text in two)
+good = good and any(text.startswith("llama-plain.gguf: accuracy ") and "interval" in text for text in one)
+good = good and len([text for text in two if text.startswith("99 % right")]) == 2
+lines = [len(list(ElementTree.parse(path).iter(name + "polyline"))) for path in ("one.svg", "two.svg")]
+raise SystemExit(not (good and lines == [1, 3]))
+PY
+
 # JSON, judged by what it says.
 schema='{"type":"object","properties":{"on":{"type":"boolean"}},"required":["on"],"additionalProperties":false}'
 smidge run -m "$base" -p "switch" --json-schema "$schema" --temp 0 --json
@@ -55,6 +123,19 @@ expect_status 0
 expect_json "x['exact_match']['value'] == 0.5 and x['keys'] == {'count': 2, 'right': 1}"
 
 # Refused.
+smidge eval -m "$base" -d json.jsonl --json-schema "$schema" --calibrate no.gguf
+expect_status 2
+expect_one_error 'calibrate: is for labels'
+smidge eval -m "$base" -d json.jsonl --json-schema "$schema" --svg no.svg
+expect_status 2
+expect_one_error 'svg: is for labels'
+smidge eval -m "$base" -d data.jsonl --labels a,b,c --svg nowhere/no.svg
+expect_status 1
+expect_one_error 'nowhere'
+smidge eval -m "$base" -d data.jsonl --labels a,b,c --calibrate nowhere/no.gguf
+expect_status 1
+expect_one_error 'nowhere'
+expect_out_match '^accuracy '
 smidge eval -m "$base"
 expect_status 2
 expect_one_error '-d: is missing'
