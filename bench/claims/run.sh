@@ -2,7 +2,7 @@
 # shellcheck disable=SC2034,SC2154 # names are shared with cells.sh
 # The article's claim, tested: language models and what an engineer would use instead, on the same tasks, in one table.
 # ./dev claims runs it; README.md says what is measured. Each cell is a file in the cache, named by the hash of all that it is made
-# of: what is there is not made again, and what was killed goes on.
+# of: what is there is not made again, and what was killed goes on. The latest of each row and column is kept in the repository.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 source=$(cd "$here/../.." && pwd)
@@ -21,7 +21,8 @@ usage: ./dev claims [OPTION...]
   --smol F, --gemma F, --nano F, --nano-full F
                        the models (default: those of ./dev models, models/smidge-nano.gguf, build/nano/model.gguf)
   --data FOLDER        with skab, ai4i2020 and commands (default: ../shared/data)
-  --cache FOLDER       of cells (default: ~/.cache/smidge/claims)
+  --cache FOLDER       of cells, answers and adapters (default: ~/.cache/smidge/claims)
+  --kept FOLDER        of the latest cell of each row and column (default: bench/claims/cells; with --quick none)
   --table FILE         (default: bench/claims/TABLE.md; with --quick build/claims/TABLE-quick.md)
   -t N                 threads (default: all processors)
 SMIDGE_PYTHON is a Python with scikit-learn and sklearn-crfsuite, for the simple methods; SMIDGE_CLAIMS_BUILD the folder of the
@@ -50,6 +51,7 @@ absolute() {
 build=${SMIDGE_CLAIMS_BUILD:-$source/build/release}
 cache_home=${XDG_CACHE_HOME:-$HOME/.cache}/smidge
 cache=$cache_home/claims
+kept=''
 smol=$cache_home/models/SmolLM2-135M-Instruct.Q4_1.gguf
 gemma=$cache_home/models/gemma-3-270m-q4_k_m.gguf
 nano=$source/models/smidge-nano.gguf
@@ -70,7 +72,7 @@ while [ $# -gt 0 ]; do
         usage
         exit 0
         ;;
-    --row | --column | --max-minutes | --smol | --gemma | --nano | --nano-full | --data | --cache | --table | -t)
+    --row | --column | --max-minutes | --smol | --gemma | --nano | --nano-full | --data | --cache | --kept | --table | -t)
         [ $# -ge 2 ] || fail "$1 wants a value (--help lists the options)"
         case $1 in
         --row) want_rows="$want_rows $(echo "$2" | tr , ' ')" ;;
@@ -82,6 +84,7 @@ while [ $# -gt 0 ]; do
         --nano-full) nano_full=$(absolute "$2") ;;
         --data) data_root=$(absolute "$2") ;;
         --cache) cache=$(absolute "$2") ;;
+        --kept) kept=$(absolute "$2") ;;
         --table) table=$(absolute "$2") ;;
         -t) threads=$2 ;;
         esac
@@ -94,9 +97,10 @@ done
 case $max_minutes in
 '' | *[!0-9]* | 0) fail "--max-minutes $max_minutes is no whole number from 1 on" ;;
 esac
-if [ -z "$table" ]; then
-    table=$here/TABLE.md
-    [ "$quick" = 0 ] || table=$source/build/claims/TABLE-quick.md
+if [ "$quick" = 0 ]; then
+    table=${table:-$here/TABLE.md} kept=${kept:-$here/cells}
+else
+    table=${table:-$source/build/claims/TABLE-quick.md}
 fi
 
 smidge=$build/smidge tools=$build/nano claims=$build/claims
@@ -153,10 +157,21 @@ file_hash() {
     fi
 }
 
-# name_cell PREDICTIONS: sets `cell`. Answers outlive another way of scoring them.
+# name_cell PREDICTIONS: sets `cell`, and brings it from the repository, which keeps the latest of each, if that is the one. Answers
+# outlive another way of scoring them.
 name_cell() {
     file_hash "$here/claims_score.c"
-    cell=$cache/$(hash_of_text "$1" "$known_hash").json
+    cell_name=$(hash_of_text "$1" "$known_hash")
+    cell=$cache/$cell_name.json
+    if [ -n "$kept" ] && [ ! -f "$cell" ] && grep -q "\"cell\": *\"$cell_name\"" "$kept/$row-$column.json" 2>/dev/null; then
+        put "$cell" cat "$kept/$row-$column.json" || fail "$cache: cannot be written"
+    fi
+}
+
+# Of a model that is not here the table shows what was measured last.
+kept_cell() {
+    cell=$kept/$row-$column.json
+    [ -n "$kept" ] && [ -f "$cell" ]
 }
 
 # ---- Language models --------------------------------------------------------------------------------------
@@ -268,7 +283,8 @@ language_cell() {
     model_of "$row" "$column"
     if [ ! -f "$model" ]; then
         why="not there: $(basename "$model")"
-        return 1
+        kept_cell
+        return
     fi
     adapter='' minutes='' learned='' told=$data/test-$column.jsonl
     asked "$kind" "$column"
@@ -371,8 +387,11 @@ score() {
     [ -z "$positive" ] || set -- --positive "$positive" "$@"
     [ "$column" != commands ] || set -- --json "$@"
     [ -z "$tuned" ] || set -- --tune "$tuned" "$@"
-    put "$cell" "$claims/claims_score" "$@" --set "row=$row" --set "column=$column" --set "when=$(date -u +%Y-%m-%d)" \
+    put "$cell" "$claims/claims_score" "$@" --set "cell=$cell_name" --set "row=$row" --set "column=$column" --set "when=$(date -u +%Y-%m-%d)" \
         --set "version=$("$smidge" --version | head -n 1)" "$of" "$said" || fail "$row $column: cannot be scored (above)"
+    if [ -n "$kept" ]; then
+        mkdir -p "$kept" && put "$kept/$row-$column.json" cat "$cell" || fail "$kept: cannot be written"
+    fi
 }
 
 # ---- All cells, and the table -----------------------------------------------------------------------------

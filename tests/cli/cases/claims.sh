@@ -107,6 +107,20 @@ cp table.md before.md
 claim --table-only
 cmp before.md table.md || fail "the table is another one"
 
+# What is kept of a cell does for a machine with an empty cache, and for one without the model.
+rm cells/*.json
+claim --row nano --column worked --kept kept
+expect_status 0
+[ -f kept/nano-worked.json ] || fail "nothing was kept"
+rm -r cells
+claim --row nano --column worked --kept kept
+! grep -q asking err || fail "a cell that is kept was made again"
+cmp before.md table.md || fail "the table is another one"
+claim --table-only --kept kept --nano none.gguf
+grep -Eq '^\| smidge-nano \(2\) \| \*\*[0-9.]+\*\* \[.*\| not there: none.gguf ' table.md || fail "$(cat table.md)"
+claim --table-only --nano none.gguf
+grep -q '^| smidge-nano (2) | not there: none.gguf ' table.md || fail "$(cat table.md)"
+
 # Killed while it trains, with all that it started, it goes on; one training does for both columns.
 cat >claim.sh <<END
 exec sh "$ROOT/bench/claims/run.sh" --quick --data nowhere --cache cells --table table.md --smol none.gguf --gemma "$FIXTURE" \
