@@ -102,14 +102,13 @@ orders() {
 say "data"
 spoken=$(sha256sum <"$commands")
 readings spelling train "$(value vocabulary_cases)" "$((seed + 1))"
-readings finding train "$(value finding_cases)" "$((seed + 2))" --sensors 1-3 --near 10 --worked 0 --terse 100 --hints owners
-readings drill train "$(value drill_cases)" "$((seed + 3))" --sensors 1 --near 10 --worked 0 --terse 100 --hints recall
-readings terse train "$(value terse_cases)" "$((seed + 4))" --sensors 2-6 --near 10 --worked 0 --terse 100 --hints recall
+readings comparing train "$(value comparing_cases)" "$((seed + 2))" --sensors 1-6 --near 10 --worked 0 --terse 100 --together --hints all
+readings finding train "$(value finding_cases)" "$((seed + 3))" --sensors 1-6 --near 10 --worked 0 --terse 100 --hints owners
 readings few train "$(value few_cases)" "$((seed + 5))" --sensors 1-4 --worked 0 --terse "$(value few_terse)" --hints owners
 readings full train "$(value full_cases)" "$((seed + 6))" --raw 6 --explained 1 --worked 2 --terse "$(value full_terse)" --hints recall
 orders commands train "$((seed + 7))" --count "$(value full_commands)"
-readings valid-finding train 1000 "$((seed + 8))" --sensors 1-3 --near 10 --worked 0 --terse 100
-readings valid-comparing train 1000 "$((seed + 9))" --sensors 1-4 --near 10 --worked 0 --terse 100
+readings valid-comparing train 1000 "$((seed + 8))" --sensors 1-6 --near 10 --worked 0 --terse 100 --together
+readings valid-finding train 1000 "$((seed + 9))" --sensors 1-6 --near 10 --worked 0 --terse 100
 readings valid-few test 1000 "$((seed + 10))" --sensors 1-4 --worked 0
 readings valid-full test 1000 "$((seed + 11))"
 readings test-raw test "$(value test_cases)" "$((seed + 12))" --worked 0
@@ -147,7 +146,7 @@ phase() {
         keys="$keys $(cat "$work/$file.jsonl.key")"
     done
     [ -z "$before" ] || keys="$keys $(cat "$before.key")"
-    how="--stage $files:$(value "${name}_steps") --batch-tokens $(value batch_tokens) --sequence $(value sequence) --skip-long
+    how="--stage $files:$(value "${name}_steps") --batch-tokens $(value "${name}_batch") --sequence $(value sequence) --skip-long
         --optimizer muon --muon-lr $(value "${name}_muon_lr") --lr $(value "${name}_lr") --beta2 $(value beta2) --warmup $(value warmup)
         --lr-hold $(value "${name}_hold") --lr-floor $(value lr_floor) --hints $(value "${name}_hints")
         --prompt-loss $(value "${name}_prompts") --bf16 --seed $seed"
@@ -159,9 +158,9 @@ phase() {
 }
 
 before=''
-phase finding "--shape models/nano/shape.json --vocab $vocabulary" finding
-phase comparing "-m $work/finding.gguf" drill,terse
-phase few "-m $work/comparing.gguf" few
+phase comparing "--shape models/nano/shape.json --vocab $vocabulary" comparing
+phase finding "-m $work/comparing.gguf" finding
+phase few "-m $work/finding.gguf" few
 phase full "-m $work/few.gguf" full,commands
 ln -f "$work/full.gguf" "$work/model.gguf"
 done_with model

@@ -196,6 +196,7 @@ void nano_case_make(nano_random *random, const nano_words *words, const nano_mix
     do {
         nano_case_numbers(random, mix, (nano_severity)(number % NANO_SEVERITIES), ret_case);
         ret_case->form = (nano_form)form;
+        ret_case->together = mix->together;
         ret_case->terse = form != NANO_WORKED && nano_random_chance(random, mix->terse_percent);
     } while (!nano_case_text(random, words, ret_case));
 }

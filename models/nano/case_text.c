@@ -383,10 +383,15 @@ static const char *draw_frame(style *s, const nano_case *c)
     const nano_words *words = s->words;
     if (c->form == NANO_WORKED)
         return nano_list_pick(&words->frames_worked, s->random);
-    if (c->terse)
-        return nano_list_pick(&words->frames_terse, s->random);
+    if (c->terse) {
+        const char *frame;
+        do
+            frame = nano_list_pick(&words->frames_terse, s->random);
+        while (c->together && strstr(frame, "$items") == NULL);
+        return frame;
+    }
     s->json = nano_random_chance(s->random, 15);
-    const bool apart = nano_random_chance(s->random, 50);
+    const bool apart = nano_random_chance(s->random, 50) && !c->together;
     if (s->json)
         return nano_list_pick(apart ? &words->frames_lists_json : &words->frames_items_json, s->random);
     return nano_list_pick(apart ? &words->frames_lists : &words->frames_items, s->random);

@@ -1,6 +1,6 @@
 /* Makes the data that the bundled model is trained and tested on.
  *   make_data readings --words FOLDER --count N [--seed S] [--sensors 1-6] [--near 20] [--raw 1] [--worked 1] [--explained 0] [--terse 0]
- *                      [--hints distances|recall|owners|all] -o OUT.jsonl
+ *                      [--together] [--hints distances|recall|owners|all] -o OUT.jsonl
  *   make_data commands --words FOLDER --data hwu-home.jsonl --split train|dev [--seed S] [--count N] -o OUT.jsonl
  * The same arguments make the same bytes on every machine. */
 #include <errno.h>
@@ -26,8 +26,8 @@ typedef struct arguments {
 
 static const char usage[] =
     "usage: make_data readings --words FOLDER --count N [--seed S] [--sensors LEAST-MOST] [--near PERCENT]\n"
-    "                          [--raw SHARE] [--worked SHARE] [--explained SHARE] [--terse PERCENT] [--hints distances|recall|owners|all]\n"
-    "                          -o OUT.jsonl\n"
+    "                          [--raw SHARE] [--worked SHARE] [--explained SHARE] [--terse PERCENT] [--together]\n"
+    "                          [--hints distances|recall|owners|all] -o OUT.jsonl\n"
     "       make_data commands --words FOLDER --data hwu-home.jsonl --split train|dev [--count N] [--seed S] -o OUT.jsonl\n"
     "Shares are whole numbers; without --count every command comes once, as it is in the data.\n";
 
@@ -167,6 +167,9 @@ static bool take_option(int option, arguments *given)
     case 'p':
         given->split = optarg;
         return strcmp(optarg, "train") == 0 || strcmp(optarg, "dev") == 0;
+    case 'g':
+        given->mix.together = true;
+        return true;
     case 'z':
         return take_small(optarg, 100, &given->mix.terse_percent);
     case 't':
@@ -210,13 +213,21 @@ static bool take_option(int option, arguments *given)
 static bool take_arguments(int argc, char **argv, arguments *given)
 {
     static const struct option options[] = {
-        {"words", required_argument, NULL, 'w'},  {"data", required_argument, NULL, 'd'},
-        {"split", required_argument, NULL, 'p'},  {"seed", required_argument, NULL, 's'},
-        {"count", required_argument, NULL, 'c'},  {"sensors", required_argument, NULL, 'n'},
-        {"near", required_argument, NULL, 'l'},   {"raw", required_argument, NULL, 'r'},
-        {"worked", required_argument, NULL, 'k'}, {"explained", required_argument, NULL, 'e'},
-        {"output", required_argument, NULL, 'o'}, {"terse", required_argument, NULL, 'z'},
-        {"hints", required_argument, NULL, 't'},  {0},
+        {"words", required_argument, NULL, 'w'},
+        {"data", required_argument, NULL, 'd'},
+        {"split", required_argument, NULL, 'p'},
+        {"seed", required_argument, NULL, 's'},
+        {"count", required_argument, NULL, 'c'},
+        {"sensors", required_argument, NULL, 'n'},
+        {"near", required_argument, NULL, 'l'},
+        {"raw", required_argument, NULL, 'r'},
+        {"worked", required_argument, NULL, 'k'},
+        {"explained", required_argument, NULL, 'e'},
+        {"output", required_argument, NULL, 'o'},
+        {"terse", required_argument, NULL, 'z'},
+        {"hints", required_argument, NULL, 't'},
+        {"together", no_argument, NULL, 'g'},
+        {0},
     };
     for (int option; (option = getopt_long(argc - 1, argv + 1, "o:", options, NULL)) != -1;) {
         if (!take_option(option, given))

@@ -52,6 +52,7 @@ typedef struct nano_case {
     nano_form form;
     nano_severity severity;
     bool terse;
+    bool together;
     bool near; /* made to have a value within 2 % of a limit */
     int32_t count;
     nano_sensor sensors[NANO_SENSORS_MAX];
@@ -68,6 +69,7 @@ typedef struct nano_mix {
     int32_t near_percent;       /* cases within 2 % of a limit */
     int32_t shares[NANO_FORMS]; /* weights of the forms */
     int32_t terse_percent; /* raw and explained cases that are drill: short names, no units, hardly a word */
+    bool together;         /* each limit beside its reading, never in two lists */
 } nano_mix;
 
 /* Numbers for a case of this severity. The case is `near` only where that is possible: a lone sensor near its limit is not

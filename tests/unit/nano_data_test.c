@@ -258,6 +258,40 @@ static void labels(void **state)
     }
 }
 
+/* How often a number's owner is one that was left for another before: of one list never, of limits and readings apart mostly. */
+static int returns(const nano_case *c)
+{
+    bool left[NANO_SENSORS_MAX] = {false};
+    int last = -1;
+    int count = 0;
+    for (int i = 0; i < c->hint_count; i++) {
+        if (c->hints[i].kind != NANO_HINT_OWNER || c->hints[i].value == last)
+            continue;
+        if (last >= 0)
+            left[last] = true;
+        last = c->hints[i].value;
+        count += left[last];
+    }
+    return count;
+}
+
+static void together(void **state)
+{
+    (void)state;
+    nano_mix mix = {.least = 2, .most = 6, .near_percent = 20, .terse_percent = 50, .shares = {1, 0, 0}};
+    for (int side_by_side = 0; side_by_side < 2; side_by_side++) {
+        nano_random random = {7};
+        int count = 0;
+        mix.together = side_by_side != 0;
+        for (int i = 0; i < 300; i++) {
+            nano_case c;
+            nano_case_make(&random, &train, &mix, (uint64_t)i, &c);
+            count += returns(&c);
+        }
+        assert_true(mix.together ? count == 0 : count > 300);
+    }
+}
+
 /* Words that can be read back: every sensor is "name=value", every limit "name: low..high", "name: <=high" or "name: >=low". */
 static void plain_words(nano_words *words)
 {
@@ -605,6 +639,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rule),
         cmocka_unit_test(labels),
+        cmocka_unit_test(together),
         cmocka_unit_test(labels_read_back),
         cmocka_unit_test(hints_in_order),
         cmocka_unit_test(words_are_disjoint),
