@@ -104,12 +104,12 @@ spoken=$(sha256sum <"$commands")
 readings spelling train "$(value vocabulary_cases)" "$((seed + 1))"
 readings comparing train "$(value comparing_cases)" "$((seed + 2))" --sensors 1-6 --near 10 --worked 0 --terse 100 --together --hints all
 readings finding train "$(value finding_cases)" "$((seed + 3))" --sensors 1-6 --near 10 --worked 0 --terse 100 --hints owners
-readings few train "$(value few_cases)" "$((seed + 5))" --sensors 1-4 --worked 0 --terse "$(value few_terse)" --hints owners
-readings full train "$(value full_cases)" "$((seed + 6))" --raw 6 --explained 1 --worked 2 --terse "$(value full_terse)" --hints recall
+readings plain train "$(value plain_cases)" "$((seed + 5))" --worked 0 --terse "$(value plain_terse)" --plain 60 --hints owners --severities
+readings full train "$(value full_cases)" "$((seed + 6))" --raw 6 --explained 1 --worked 2 --terse "$(value full_terse)" --plain 10 --hints recall --severities
 orders commands train "$((seed + 7))" --count "$(value full_commands)"
 readings valid-comparing train 1000 "$((seed + 8))" --sensors 1-6 --near 10 --worked 0 --terse 100 --together
 readings valid-finding train 1000 "$((seed + 9))" --sensors 1-6 --near 10 --worked 0 --terse 100
-readings valid-few test 1000 "$((seed + 10))" --sensors 1-4 --worked 0
+readings valid-plain train 1000 "$((seed + 10))" --worked 0 --plain 60
 readings valid-full test 1000 "$((seed + 11))"
 readings test-raw test "$(value test_cases)" "$((seed + 12))" --worked 0
 readings test-worked test "$(value test_cases)" "$((seed + 13))" --raw 0
@@ -140,10 +140,10 @@ done_with vocabulary
 phase() {
     name=$1 start=$2
     model=$work/$name.gguf
-    files='' keys=$(cat "$vocabulary.key" models/nano/shape.json)
+    files='' keys=$(cat "$vocabulary" models/nano/shape.json | sha256sum)
     for file in $(echo "$3" | tr ',' ' '); do
         files=$files${files:+,}$work/$file.jsonl
-        keys="$keys $(cat "$work/$file.jsonl.key")"
+        keys="$keys $(sha256sum <"$work/$file.jsonl")"
     done
     [ -z "$before" ] || keys="$keys $(cat "$before.key")"
     how="--stage $files:$(value "${name}_steps") --batch-tokens $(value "${name}_batch") --sequence $(value sequence) --skip-long
@@ -160,8 +160,8 @@ phase() {
 before=''
 phase comparing "--shape models/nano/shape.json --vocab $vocabulary" comparing
 phase finding "-m $work/comparing.gguf" finding
-phase few "-m $work/finding.gguf" few
-phase full "-m $work/few.gguf" full,commands
+phase plain "-m $work/finding.gguf" plain
+phase full "-m $work/plain.gguf" full,commands
 ln -f "$work/full.gguf" "$work/model.gguf"
 done_with model
 

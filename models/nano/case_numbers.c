@@ -198,5 +198,7 @@ void nano_case_make(nano_random *random, const nano_words *words, const nano_mix
         ret_case->form = (nano_form)form;
         ret_case->together = mix->together;
         ret_case->terse = form != NANO_WORKED && nano_random_chance(random, mix->terse_percent);
+        ret_case->plain = ret_case->terse || (form != NANO_WORKED && mix->plain_percent > 0 &&
+                                              nano_random_chance(random, mix->plain_percent));
     } while (!nano_case_text(random, words, ret_case));
 }

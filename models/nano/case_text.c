@@ -317,14 +317,32 @@ static void write_device(const style *s, nano_text *text)
     nano_text_expand(text, nano_list_pick(&s->words->devices, s->random), fields);
 }
 
+static void add_hint(nano_case *c, nano_hint hint)
+{
+    if (c->hint_count < NANO_HINTS_MAX)
+        c->hints[c->hint_count++] = hint;
+}
+
 /* What is known behind the byte that was written last; of several kinds at one place all are kept, in their order. */
 static void take_hint(nano_case *c, size_t size, const char *bytes)
 {
     const nano_hint hint = {size - 1, (nano_hint_kind)(bytes[1] - 1), (uint8_t)bytes[2] - 1};
-    if (size == 0)
-        return;
-    if (c->hint_count < NANO_HINTS_MAX)
-        c->hints[c->hint_count++] = hint;
+    if (size > 0)
+        add_hint(c, hint);
+}
+
+/* Behind each word that comes after the last sensor. */
+static void add_severities(nano_case *c)
+{
+    int32_t known = 0;
+    for (int32_t i = 0; i < c->hint_count; i++)
+        known += c->hints[i].kind == NANO_HINT_DISTANCE;
+    if (known < c->count)
+        return; /* the last sensor ends the prompt */
+    for (size_t at = c->hints[c->hint_count - 1].at + 1; at + 1 < c->size; at++) {
+        if (isalnum((unsigned char)c->prompt[at]) && !isalnum((unsigned char)c->prompt[at + 1]))
+            add_hint(c, (nano_hint){at, NANO_HINT_SEVERITY, (int32_t)c->severity});
+    }
 }
 
 /* No white space at the ends, and none twice where a part was left out; marks become hints. */
@@ -344,6 +362,7 @@ static void tidy(nano_case *c, nano_text *text)
     while (to > 0 && isspace((unsigned char)text->data[to - 1]))
         to--;
     text->data[text->size = to] = '\0';
+    c->size = to;
     /* behind the last byte it is the label that is asked for */
     while (c->hint_count > 0 && c->hints[c->hint_count - 1].at + 1 >= to)
         c->hint_count--;
@@ -363,7 +382,7 @@ static bool write_lists(const style *s, const nano_case *c, const char *frame, l
     nano_text readings = nano_text_over(ret->readings, sizeof ret->readings);
     nano_text items = nano_text_over(ret->items, sizeof ret->items);
     if (c->form == NANO_WORKED) {
-        write_list(s, c, &words->worked, TOLD_NOTHING, false, false, &readings);
+        write_list(s, c, &words->worked, TOLD_NOTHING, true, false, &readings);
     } else if (limits_at != NULL && readings_at != NULL) {
         const bool limits_last = limits_at > readings_at;
         const told before = limits_last ? TOLD_VALUE : TOLD_LIMITS;
@@ -383,7 +402,7 @@ static const char *draw_frame(style *s, const nano_case *c)
     const nano_words *words = s->words;
     if (c->form == NANO_WORKED)
         return nano_list_pick(&words->frames_worked, s->random);
-    if (c->terse) {
+    if (c->plain) {
         const char *frame;
         do
             frame = nano_list_pick(&words->frames_terse, s->random);
@@ -409,7 +428,7 @@ bool nano_case_text(nano_random *random, const nano_words *words, nano_case *c)
     if (!write_lists(&s, c, frame, &parts))
         return false;
     nano_text asked = nano_text_over(instruction, sizeof instruction);
-    if (!c->terse)
+    if (!c->plain)
         write_instruction(&s, &asked);
     nano_text of = nano_text_over(device, sizeof device);
     write_device(&s, &of);
@@ -424,6 +443,6 @@ bool nano_case_text(nano_random *random, const nano_words *words, nano_case *c)
     nano_text prompt = nano_text_over(c->prompt, sizeof c->prompt);
     nano_text_expand(&prompt, frame, fields);
     tidy(c, &prompt);
-    c->size = prompt.size;
+    add_severities(c);
     return !prompt.full && !asked.full && !of.full;
 }

@@ -15,19 +15,20 @@
 #include "readings.h"
 
 #define MOST 100000000
+#define TOLD_MAX 16
 
 typedef struct arguments {
     const char *words, *data, *split, *out;
     uint64_t seed;
     int64_t count;
-    uint32_t hints; /* bits 1 << nano_hint_kind */
+    uint32_t hints, severities; /* bits 1 << nano_hint_kind */
     nano_mix mix;
 } arguments;
 
 static const char usage[] =
     "usage: make_data readings --words FOLDER --count N [--seed S] [--sensors LEAST-MOST] [--near PERCENT]\n"
-    "                          [--raw SHARE] [--worked SHARE] [--explained SHARE] [--terse PERCENT] [--together]\n"
-    "                          [--hints distances|recall|owners|all] -o OUT.jsonl\n"
+    "                          [--raw SHARE] [--worked SHARE] [--explained SHARE] [--terse PERCENT] [--plain PERCENT]\n"
+    "                          [--together] [--severities] [--hints distances|recall|owners|all] -o OUT.jsonl\n"
     "       make_data commands --words FOLDER --data hwu-home.jsonl --split train|dev [--count N] [--seed S] -o OUT.jsonl\n"
     "Shares are whole numbers; without --count every command comes once, as it is in the data.\n";
 
@@ -41,21 +42,34 @@ static bool is_last(const nano_case *c, int32_t which, uint32_t kinds)
     return true;
 }
 
+static const char *told(const nano_case *c, const nano_hint *hint, char room[TOLD_MAX])
+{
+    switch (hint->kind) {
+    case NANO_HINT_OWNER:
+        return c->sensors[hint->value].name;
+    case NANO_HINT_SEVERITY: /* as the label will be said: behind a space */
+        snprintf(room, TOLD_MAX, " %s", nano_severity_name((nano_severity)hint->value));
+        return room;
+    default:
+        snprintf(room, TOLD_MAX, "%c", nano_hint_letter(hint));
+        return room;
+    }
+}
+
 /* [[CHARACTER, "TOKEN"], ...] */
 static json_t *hints_of(const nano_case *c, uint32_t kinds)
 {
     json_t *list = json_array();
     size_t byte = 0;
     json_int_t character = 0;
+    char room[TOLD_MAX];
     for (int32_t i = 0; i < c->hint_count; i++) {
         const nano_hint *hint = &c->hints[i];
         for (; byte < hint->at; byte++)
             character += ((unsigned char)c->prompt[byte + 1] & 0xC0) != 0x80;
         if ((kinds >> hint->kind & 1U) == 0 || !is_last(c, i, kinds))
             continue;
-        const char letter[] = {nano_hint_letter(hint), '\0'};
-        const char *told = hint->kind == NANO_HINT_OWNER ? c->sensors[hint->value].name : letter;
-        json_array_append_new(list, json_pack("[I, s]", character, told));
+        json_array_append_new(list, json_pack("[I, s]", character, told(c, hint, room)));
     }
     return list;
 }
@@ -68,8 +82,8 @@ static json_t *reading_row(const nano_case *c, int64_t number, const arguments *
              c->apart, c->edge, number);
     json_t *row = json_pack("{s:s#, s:s, s:s}", "prompt", c->prompt, (int)c->size, "label",
                             nano_severity_name(c->severity), "id", id);
-    if (given->hints != 0)
-        json_object_set_new(row, "hints", hints_of(c, given->hints));
+    if ((given->hints | given->severities) != 0)
+        json_object_set_new(row, "hints", hints_of(c, given->hints | given->severities));
     return row;
 }
 
@@ -167,6 +181,11 @@ static bool take_option(int option, arguments *given)
     case 'p':
         given->split = optarg;
         return strcmp(optarg, "train") == 0 || strcmp(optarg, "dev") == 0;
+    case 'v':
+        given->severities = 1U << NANO_HINT_SEVERITY;
+        return true;
+    case 'y':
+        return take_small(optarg, 100, &given->mix.plain_percent);
     case 'g':
         given->mix.together = true;
         return true;
@@ -227,6 +246,8 @@ static bool take_arguments(int argc, char **argv, arguments *given)
         {"terse", required_argument, NULL, 'z'},
         {"hints", required_argument, NULL, 't'},
         {"together", no_argument, NULL, 'g'},
+        {"plain", required_argument, NULL, 'y'},
+        {"severities", no_argument, NULL, 'v'},
         {0},
     };
     for (int option; (option = getopt_long(argc - 1, argv + 1, "o:", options, NULL)) != -1;) {

@@ -27,6 +27,7 @@ typedef enum nano_hint_kind {
     NANO_HINT_SIZE,  /* behind a number: how large it is */
     NANO_HINT_RECALL, /* before the second number of a sensor: how large the one was that it is compared with */
     NANO_HINT_DISTANCE, /* behind a sensor whose limit and reading are both known: how far out, or within */
+    NANO_HINT_SEVERITY, /* behind words that come after the last sensor: the label, whatever is said to ask for it */
     NANO_HINT_KINDS
 } nano_hint_kind;
 
@@ -52,6 +53,7 @@ typedef struct nano_case {
     nano_form form;
     nano_severity severity;
     bool terse;
+    bool plain; /* the sensors and hardly a word around them */
     bool together;
     bool near; /* made to have a value within 2 % of a limit */
     int32_t count;
@@ -69,7 +71,9 @@ typedef struct nano_mix {
     int32_t near_percent;       /* cases within 2 % of a limit */
     int32_t shares[NANO_FORMS]; /* weights of the forms */
     int32_t terse_percent; /* raw and explained cases that are drill: short names, no units, hardly a word */
-    bool together;         /* each limit beside its reading, never in two lists */
+    int32_t
+        plain_percent; /* of the others, those that have names, units and wordings, but next to nothing around them */
+    bool together; /* each limit beside its reading, never in two lists */
 } nano_mix;
 
 /* Numbers for a case of this severity. The case is `near` only where that is possible: a lone sensor near its limit is not

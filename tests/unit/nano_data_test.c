@@ -172,6 +172,19 @@ static void check_recall(const nano_case *c, size_t at, int32_t size)
         fail_msg("nothing of size %d is recalled at %zu of: %s", (int)size, at, c->prompt);
 }
 
+/* The label is known when every sensor is, and not before. */
+static void check_severities(const nano_case *c)
+{
+    int before = 0;
+    for (int i = 0; i < c->hint_count; i++) {
+        before += c->hints[i].kind == NANO_HINT_DISTANCE;
+        if (c->hints[i].kind == NANO_HINT_SEVERITY) {
+            assert_int_equal(before, c->count);
+            assert_int_equal(c->hints[i].value, c->severity);
+        }
+    }
+}
+
 static void check_text(const nano_case *c)
 {
     size_t at = 0;
@@ -186,7 +199,8 @@ static void check_text(const nano_case *c)
         static const int32_t kinds[] = {[NANO_HINT_OWNER] = NANO_SENSORS_MAX,
                                         [NANO_HINT_SIZE] = NANO_HINT_SIZES,
                                         [NANO_HINT_RECALL] = NANO_HINT_SIZES,
-                                        [NANO_HINT_DISTANCE] = NANO_HINT_DISTANCES};
+                                        [NANO_HINT_DISTANCE] = NANO_HINT_DISTANCES,
+                                        [NANO_HINT_SEVERITY] = NANO_SEVERITIES};
         assert_true(c->hints[i].at + 1 < c->size);
         assert_true(i == 0 || c->hints[i].at > at ||
                     (c->hints[i].at == at && c->hints[i].kind > c->hints[i - 1].kind));
@@ -203,8 +217,8 @@ static void check_text(const nano_case *c)
             check_recall(c, at, c->hints[i].value);
     }
     /* that behind the last byte makes room for the label */
-    assert_in_range(distances, c->form == NANO_WORKED ? 0 : c->count - 1,
-                    c->form == NANO_WORKED ? 0 : c->count);
+    assert_in_range(distances, c->count - 1, c->count);
+    check_severities(c);
 }
 
 /* What stands in a prompt of which the numeric work was done. */
@@ -256,6 +270,25 @@ static void labels(void **state)
         check_cases(&train, (nano_form)form, count);
         check_cases(&test, (nano_form)form, count);
     }
+}
+
+/* Names, units and wordings, and no instruction: at most a few words behind the sensors. */
+static void plain_cases(void **state)
+{
+    (void)state;
+    nano_mix mix = {.least = 1, .most = 6, .near_percent = 20, .plain_percent = 50, .shares = {1, 0, 0}};
+    nano_random random = {9};
+    int count = 0;
+    for (int i = 0; i < 300; i++) {
+        nano_case c;
+        nano_case_make(&random, &train, &mix, (uint64_t)i, &c);
+        check_text(&c);
+        assert_false(c.terse);
+        count += c.plain;
+        if (c.plain)
+            assert_null(strstr(c.prompt, "NORMAL"));
+    }
+    assert_in_range(count, 110, 190);
 }
 
 /* How often a number's owner is one that was left for another before: of one list never, of limits and readings apart mostly. */
@@ -639,6 +672,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rule),
         cmocka_unit_test(labels),
+        cmocka_unit_test(plain_cases),
         cmocka_unit_test(together),
         cmocka_unit_test(labels_read_back),
         cmocka_unit_test(hints_in_order),
