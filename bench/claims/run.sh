@@ -390,7 +390,8 @@ score() {
     put "$cell" "$claims/claims_score" "$@" --set "cell=$cell_name" --set "row=$row" --set "column=$column" --set "when=$(date -u +%Y-%m-%d)" \
         --set "version=$("$smidge" --version | head -n 1)" "$of" "$said" || fail "$row $column: cannot be scored (above)"
     if [ -n "$kept" ]; then
-        mkdir -p "$kept" && put "$kept/$row-$column.json" cat "$cell" || fail "$kept: cannot be written"
+        mkdir -p "$kept" || fail "$kept: cannot be made"
+        put "$kept/$row-$column.json" cat "$cell" || fail "$kept: cannot be written"
     fi
 }
 

@@ -55,25 +55,38 @@ static nano_decimal rounded(int64_t scaled, int decimals)
     return (nano_decimal){(scaled + half) / step, decimals};
 }
 
+/* From 60 % of a limit to thirty times it, every factor of two as often: other signs, other numbers of digits. */
+static int64_t draw_gross(nano_random *random)
+{
+    const int64_t power = nano_random_below(random, 6);
+    return nano_random_between(random, 2 * SEVERE_FROM << power, 2 * SEVERE_FROM << (power + 1));
+}
+
 static int64_t share_of(int64_t scaled, int64_t percent)
 {
     return (scaled < 0 ? -scaled : scaled) * percent / (100 * NANO_PERCENT);
 }
 
-static int64_t draw_inside(nano_random *random, const nano_limits *limits)
+static int64_t draw_inside(nano_random *random, const nano_limits *limits, bool gross)
 {
     const int64_t low = nano_decimal_scaled(limits->low);
     const int64_t high = nano_decimal_scaled(limits->high);
     if (limits->has_low && limits->has_high)
         return nano_random_between(random, low, high);
+    if (gross) {
+        const int64_t far = draw_gross(random);
+        return limits->has_high ? high - share_of(high, far) : low + share_of(low, far);
+    }
     /* mostly not far from the limit: far ones can be told by their number of digits */
     const int64_t most = nano_random_chance(random, 70) ? 40 : 90;
     const int64_t percent = nano_random_between(random, 2, most) * NANO_PERCENT;
     return limits->has_high ? high - share_of(high, percent) : low + share_of(low, percent);
 }
 
-static int64_t draw_percent(nano_random *random, place where)
+static int64_t draw_percent(nano_random *random, place where, bool gross)
 {
+    if (where == SEVERE && gross)
+        return draw_gross(random);
     if (where == CLOSE_INSIDE && nano_random_chance(random, 30))
         return 0;
     if (where == CLOSE_INSIDE || where == CLOSE_OUTSIDE)
@@ -91,15 +104,15 @@ static int64_t draw_percent(nano_random *random, place where)
     }
 }
 
-static int64_t draw_value(nano_random *random, const nano_limits *limits, place where)
+static int64_t draw_value(nano_random *random, const nano_limits *limits, place where, bool gross)
 {
     if (where == INSIDE)
-        return draw_inside(random, limits);
+        return draw_inside(random, limits, gross);
     const bool above = limits->has_high && (!limits->has_low || nano_random_chance(random, 55));
     const int64_t limit = nano_decimal_scaled(above ? limits->high : limits->low);
-    int64_t percent = draw_percent(random, where);
+    int64_t percent = draw_percent(random, where, gross);
     /* below a positive limit hardly anything real goes under zero */
-    if (!above && limit > 0 && percent > 95 * NANO_PERCENT && !nano_random_chance(random, 10))
+    if (!above && limit > 0 && percent > 95 * NANO_PERCENT && !nano_random_chance(random, gross ? 40 : 10))
         percent = nano_random_between(random, SEVERE_FROM, 95 * NANO_PERCENT);
     const int64_t by = share_of(limit, percent) * (where == CLOSE_INSIDE ? -1 : 1);
     return above ? limit + by : limit - by;
@@ -117,14 +130,14 @@ static bool is_at(const nano_distance *distance, place where)
     return distance->apart > CLOSE && distance->severe == (where == SEVERE);
 }
 
-static void draw_sensor(nano_random *random, place where, nano_sensor *sensor)
+static void draw_sensor(nano_random *random, place where, bool gross, nano_sensor *sensor)
 {
     do {
         sensor->limits = draw_limits(random);
         const int64_t kind = nano_random_below(random, 10);
         int decimals = sensor->limits.low.decimals + (kind < 6 ? 0 : kind < 9 ? 1 : -1);
         decimals = decimals < 0 ? 0 : decimals > 3 ? 3 : decimals;
-        sensor->value = rounded(draw_value(random, &sensor->limits, where), decimals);
+        sensor->value = rounded(draw_value(random, &sensor->limits, where, gross), decimals);
         sensor->distance = nano_distance_of(sensor->value, &sensor->limits);
     } while (!is_at(&sensor->distance, where));
 }
@@ -157,6 +170,14 @@ static void draw_places(nano_random *random, nano_severity severity, const nano_
         places[1] = MILD; /* else the one that is close would not matter */
 }
 
+/* Each by itself, whatever that makes of the case: three kinds of four are rare where one sensor decides. */
+static void draw_varied(nano_random *random, int32_t count, place *places)
+{
+    static const place kinds[] = {INSIDE, INSIDE, CLOSE_INSIDE, CLOSE_OUTSIDE, MILD, MILD, SEVERE, SEVERE};
+    for (int32_t i = 0; i < count; i++)
+        places[i] = kinds[nano_random_below(random, 8)];
+}
+
 void nano_case_numbers(nano_random *random, const nano_mix *mix, nano_severity severity, nano_case *ret_case)
 {
     nano_case *c = ret_case;
@@ -168,22 +189,28 @@ void nano_case_numbers(nano_random *random, const nano_mix *mix, nano_severity s
         c->near = c->count > 1;
     }
     place places[NANO_SENSORS_MAX] = {INSIDE};
-    draw_places(random, severity, c, places);
+    const bool varied = mix->varied_percent > 0 && nano_random_chance(random, mix->varied_percent);
+    if (varied)
+        draw_varied(random, c->count, places);
+    else
+        draw_places(random, severity, c, places);
     for (int32_t i = c->count - 1; i > 0; i--) {
         const int64_t other = nano_random_below(random, i + 1);
         const place kept = places[i];
         places[i] = places[other];
         places[other] = kept;
     }
-    nano_distance distances[NANO_SENSORS_MAX];
+    nano_distance distances[NANO_SENSORS_MAX] = {{0}};
     c->apart = c->edge = NANO_FAR;
     for (int32_t i = 0; i < c->count; i++) {
-        draw_sensor(random, places[i], &c->sensors[i]);
+        draw_sensor(random, places[i], varied && nano_random_chance(random, 50), &c->sensors[i]);
         distances[i] = c->sensors[i].distance;
         c->apart = distances[i].apart < c->apart ? distances[i].apart : c->apart;
         c->edge = distances[i].edge < c->edge ? distances[i].edge : c->edge;
     }
     c->severity = nano_severity_of(distances, c->count);
+    if (varied)
+        c->near = c->apart <= CLOSE;
 }
 
 void nano_case_make(nano_random *random, const nano_words *words, const nano_mix *mix, uint64_t number,

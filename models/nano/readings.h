@@ -73,6 +73,8 @@ typedef struct nano_mix {
     int32_t terse_percent; /* raw and explained cases that are drill: short names, no units, hardly a word */
     int32_t
         plain_percent; /* of the others, those that have names, units and wordings, but next to nothing around them */
+    int32_t
+        varied_percent; /* whose sensors are each anywhere, grossly out or within as often as not; labels are not balanced there */
     bool together; /* each limit beside its reading, never in two lists */
 } nano_mix;
 

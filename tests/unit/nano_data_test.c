@@ -291,6 +291,30 @@ static void plain_cases(void **state)
     assert_in_range(count, 110, 190);
 }
 
+/* Every sensor by itself: a quarter is far outside, which a lone decider seldom is. */
+static void varied_cases(void **state)
+{
+    (void)state;
+    nano_mix mix = {.least = 1, .most = 6, .near_percent = 10, .varied_percent = 100, .shares = {1, 0, 0}};
+    nano_random random = {11};
+    int sensors = 0;
+    int severe = 0;
+    int gross = 0;
+    for (int i = 0; i < 500; i++) {
+        nano_case c;
+        nano_case_make(&random, &train, &mix, (uint64_t)i, &c);
+        check_numbers(&c, &mix);
+        check_text(&c);
+        for (int j = 0; j < c.count; j++) {
+            severe += c.sensors[j].distance.severe;
+            gross += c.sensors[j].distance.out > 360 * NANO_PERCENT;
+        }
+        sensors += c.count;
+    }
+    assert_in_range(severe * 100 / sensors, 20, 30);
+    assert_in_range(gross * 100 / sensors, 3, 15);
+}
+
 /* How often a number's owner is one that was left for another before: of one list never, of limits and readings apart mostly. */
 static int returns(const nano_case *c)
 {
@@ -673,6 +697,7 @@ int main(void)
         cmocka_unit_test(rule),
         cmocka_unit_test(labels),
         cmocka_unit_test(plain_cases),
+        cmocka_unit_test(varied_cases),
         cmocka_unit_test(together),
         cmocka_unit_test(labels_read_back),
         cmocka_unit_test(hints_in_order),
