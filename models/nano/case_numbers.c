@@ -224,6 +224,7 @@ void nano_case_make(nano_random *random, const nano_words *words, const nano_mix
         nano_case_numbers(random, mix, (nano_severity)(number % NANO_SEVERITIES), ret_case);
         ret_case->form = (nano_form)form;
         ret_case->together = mix->together;
+        ret_case->noisy = mix->noise_percent > 0 && nano_random_chance(random, mix->noise_percent);
         ret_case->terse = form != NANO_WORKED && nano_random_chance(random, mix->terse_percent);
         ret_case->plain = ret_case->terse || (form != NANO_WORKED && mix->plain_percent > 0 &&
                                               nano_random_chance(random, mix->plain_percent));

@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "data/limits.h"
+#include "noise.h"
 #include "pattern.h"
 #include "readings.h"
 
@@ -22,6 +23,7 @@ typedef struct style {
     bool mixed;        /* each sensor's limit in a pattern of its own */
     bool bare;         /* limits without units */
     bool json;
+    bool noisy; /* with strange words in all of that */
 } style;
 
 /* Stands in front of two bytes that say what is known here: they are taken out of the prompt again. */
@@ -136,6 +138,12 @@ static style draw_style(nano_random *random, const nano_words *words)
     return s;
 }
 
+/* A pattern as it is, or with noise in `room`. */
+static const char *maybe_noisy(const style *s, const char *pattern, char room[NANO_LINE_MAX])
+{
+    return s->noisy && !s->json ? nano_noise_pattern(s->random, s->words, pattern, room) : pattern;
+}
+
 static const char *limit_pattern(const style *s, const nano_limits *limits)
 {
     const nano_words *words = s->words;
@@ -239,7 +247,8 @@ static void write_sensor(const style *s, const nano_case *c, int32_t number, con
     const nano_field of_limit[] = {{"min", min}, {"max", max}, {"u", s->bare ? "" : unit.text}, {NULL, NULL}};
     char words[PIECE_MAX];
     nano_text limit = nano_text_over(words, sizeof words);
-    nano_text_expand(&limit, limit_pattern(s, limits), of_limit);
+    char room[NANO_LINE_MAX];
+    nano_text_expand(&limit, maybe_noisy(s, limit_pattern(s, limits), room), of_limit);
 
     const nano_field fields[] = {{"n", sensor->name},
                                  {"v", n.value},
@@ -273,8 +282,12 @@ static void write_list(const style *s, const nano_case *c, const nano_list *patt
                        bool shuffled, nano_text *text)
 {
     int32_t order[NANO_SENSORS_MAX] = {0, 1, 2, 3, 4, 5};
-    const char *pattern = nano_list_pick(patterns, s->random);
+    char pattern_room[NANO_LINE_MAX];
+    char separator_room[NANO_LINE_MAX];
+    const char *pattern = maybe_noisy(s, nano_list_pick(patterns, s->random), pattern_room);
     const char *separator = s->json ? ", " : nano_list_pick(&s->words->separators, s->random);
+    if (s->noisy && !s->json && nano_random_chance(s->random, 60))
+        separator = nano_noise_separator(s->random, s->words, separator_room);
     if (shuffled)
         shuffle(s->random, order, c->count);
     for (int32_t i = 0; i < c->count; i++) {
@@ -422,6 +435,7 @@ bool nano_case_text(nano_random *random, const nano_words *words, nano_case *c)
     char instruction[NANO_LINE_MAX + PIECE_MAX];
     char device[PIECE_MAX];
     style s = draw_style(random, words);
+    s.noisy = c->noisy;
     c->hint_count = 0;
     draw_names(random, words, c);
     const char *frame = draw_frame(&s, c);
@@ -432,13 +446,16 @@ bool nano_case_text(nano_random *random, const nano_words *words, nano_case *c)
         write_instruction(&s, &asked);
     nano_text of = nano_text_over(device, sizeof device);
     write_device(&s, &of);
+    char ask_room[NANO_LINE_MAX];
+    const char *ask = nano_random_chance(random, 8) ? "" : nano_list_pick(&words->asks, random);
+    if (c->noisy && nano_random_chance(random, 40))
+        ask = nano_noise_ask(random, words, ask_room);
     const nano_field fields[] = {{"i", instruction},
                                  {"d", device},
                                  {"limits", parts.limits},
                                  {"readings", parts.readings},
                                  {"items", parts.items},
-                                 {"a",
-                                  nano_random_chance(random, 8) ? "" : nano_list_pick(&words->asks, random)},
+                                 {"a", ask},
                                  {NULL, NULL}};
     nano_text prompt = nano_text_over(c->prompt, sizeof c->prompt);
     nano_text_expand(&prompt, frame, fields);

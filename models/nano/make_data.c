@@ -27,7 +27,7 @@ typedef struct arguments {
 
 static const char usage[] =
     "usage: make_data readings --words FOLDER --count N [--seed S] [--sensors LEAST-MOST] [--near PERCENT]\n"
-    "                          [--raw SHARE] [--worked SHARE] [--explained SHARE] [--terse PERCENT] [--plain PERCENT] [--varied PERCENT]\n"
+    "                          [--raw SHARE] [--worked SHARE] [--explained SHARE] [--terse PERCENT] [--plain PERCENT] [--varied PERCENT] [--noise PERCENT]\n"
     "                          [--together] [--severities] [--hints distances|recall|owners|all] -o OUT.jsonl\n"
     "       make_data commands --words FOLDER --data hwu-home.jsonl --split train|dev [--count N] [--seed S] -o OUT.jsonl\n"
     "Shares are whole numbers; without --count every command comes once, as it is in the data.\n";
@@ -186,6 +186,8 @@ static bool take_option(int option, arguments *given)
         return true;
     case 'y':
         return take_small(optarg, 100, &given->mix.plain_percent);
+    case 'i':
+        return take_small(optarg, 100, &given->mix.noise_percent);
     case 'x':
         return take_small(optarg, 100, &given->mix.varied_percent);
     case 'g':
@@ -234,15 +236,25 @@ static bool take_option(int option, arguments *given)
 static bool take_arguments(int argc, char **argv, arguments *given)
 {
     static const struct option options[] = {
-        {"words", required_argument, NULL, 'w'},  {"data", required_argument, NULL, 'd'},
-        {"split", required_argument, NULL, 'p'},  {"seed", required_argument, NULL, 's'},
-        {"count", required_argument, NULL, 'c'},  {"sensors", required_argument, NULL, 'n'},
-        {"near", required_argument, NULL, 'l'},   {"raw", required_argument, NULL, 'r'},
-        {"worked", required_argument, NULL, 'k'}, {"explained", required_argument, NULL, 'e'},
-        {"output", required_argument, NULL, 'o'}, {"terse", required_argument, NULL, 'z'},
-        {"hints", required_argument, NULL, 't'},  {"together", no_argument, NULL, 'g'},
-        {"plain", required_argument, NULL, 'y'},  {"severities", no_argument, NULL, 'v'},
-        {"varied", required_argument, NULL, 'x'}, {0},
+        {"words", required_argument, NULL, 'w'},
+        {"data", required_argument, NULL, 'd'},
+        {"split", required_argument, NULL, 'p'},
+        {"seed", required_argument, NULL, 's'},
+        {"count", required_argument, NULL, 'c'},
+        {"sensors", required_argument, NULL, 'n'},
+        {"near", required_argument, NULL, 'l'},
+        {"raw", required_argument, NULL, 'r'},
+        {"worked", required_argument, NULL, 'k'},
+        {"explained", required_argument, NULL, 'e'},
+        {"output", required_argument, NULL, 'o'},
+        {"terse", required_argument, NULL, 'z'},
+        {"hints", required_argument, NULL, 't'},
+        {"together", no_argument, NULL, 'g'},
+        {"plain", required_argument, NULL, 'y'},
+        {"severities", no_argument, NULL, 'v'},
+        {"varied", required_argument, NULL, 'x'},
+        {"noise", required_argument, NULL, 'i'},
+        {0},
     };
     for (int option; (option = getopt_long(argc - 1, argv + 1, "o:", options, NULL)) != -1;) {
         if (!take_option(option, given))

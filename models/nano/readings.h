@@ -55,7 +55,8 @@ typedef struct nano_case {
     bool terse;
     bool plain; /* the sensors and hardly a word around them */
     bool together;
-    bool near; /* made to have a value within 2 % of a limit */
+    bool noisy; /* strange words and punctuation in its wordings */
+    bool near;  /* made to have a value within 2 % of a limit */
     int32_t count;
     nano_sensor sensors[NANO_SENSORS_MAX];
     int64_t apart; /* the least of the sensors' distances, as in nano_distance */
@@ -70,11 +71,13 @@ typedef struct nano_mix {
     int32_t least, most;        /* sensors */
     int32_t near_percent;       /* cases within 2 % of a limit */
     int32_t shares[NANO_FORMS]; /* weights of the forms */
-    int32_t terse_percent; /* raw and explained cases that are drill: short names, no units, hardly a word */
-    int32_t
-        plain_percent; /* of the others, those that have names, units and wordings, but next to nothing around them */
-    int32_t
-        varied_percent; /* whose sensors are each anywhere, grossly out or within as often as not; labels are not balanced there */
+    /* Raw and explained cases that are drill: short names, no units, hardly a word. */
+    int32_t terse_percent;
+    /* Of the others, those that have names, units and wordings, but next to nothing around them. */
+    int32_t plain_percent;
+    int32_t noise_percent; /* that are noisy */
+    /* Whose sensors are each anywhere, grossly out or within as often as not: labels are not balanced there. */
+    int32_t varied_percent;
     bool together; /* each limit beside its reading, never in two lists */
 } nano_mix;
 

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "commands.h"
+#include "noise.h"
 #include "readings.h"
 #include "test_support.h"
 
@@ -289,6 +290,53 @@ static void plain_cases(void **state)
             assert_null(strstr(c.prompt, "NORMAL"));
     }
     assert_in_range(count, 110, 190);
+}
+
+/* Strange words change no case: names and numbers are all there, and what is known at which place. */
+static void noisy_cases(void **state)
+{
+    (void)state;
+    nano_mix mix = {.least = 1,
+                    .most = 6,
+                    .near_percent = 20,
+                    .terse_percent = 20,
+                    .plain_percent = 20,
+                    .noise_percent = 100,
+                    .shares = {3, 1, 1}};
+    nano_random random = {13};
+    for (int i = 0; i < 600; i++) {
+        nano_case c;
+        nano_case_make(&random, &train, &mix, (uint64_t)i, &c);
+        assert_true(c.noisy);
+        check_numbers(&c, &mix);
+        check_text(&c);
+        if (c.form == NANO_WORKED)
+            assert_int_equal(c.severity, severity_of_words(c.prompt));
+    }
+}
+
+/* A pattern keeps its fields and words in their order; a separator is something. */
+static void noise(void **state)
+{
+    (void)state;
+    static const char pattern[] = "$n must stay below $max$u";
+    nano_random random = {17};
+    char room[NANO_LINE_MAX];
+    int changed = 0;
+    for (int i = 0; i < 300; i++) {
+        const char *at = nano_noise_pattern(&random, &train, pattern, room);
+        changed += strcmp(at, pattern) != 0;
+        static const char *const parts[] = {"$n", "must", "stay", "below", "$max$u"};
+        for (size_t part = 0; part < sizeof parts / sizeof *parts; part++) {
+            at = strstr(at, parts[part]);
+            assert_non_null(at);
+            at += strlen(parts[part]);
+        }
+        assert_string_equal(at, "");
+        assert_true(nano_noise_separator(&random, &train, room)[0] != '\0');
+        assert_true(isalpha((unsigned char)nano_noise_ask(&random, &train, room)[0]));
+    }
+    assert_in_range(changed, 120, 240);
 }
 
 /* Every sensor by itself: a quarter is far outside, which a lone decider seldom is. */
@@ -697,6 +745,8 @@ int main(void)
         cmocka_unit_test(rule),
         cmocka_unit_test(labels),
         cmocka_unit_test(plain_cases),
+        cmocka_unit_test(noisy_cases),
+        cmocka_unit_test(noise),
         cmocka_unit_test(varied_cases),
         cmocka_unit_test(together),
         cmocka_unit_test(labels_read_back),

@@ -7,13 +7,13 @@ words=$ROOT/models/nano/words
 
 # The same seed, the same bytes; another seed, others.
 for out in one two; do
-    run "$make_data" readings --words "$words/train" --count 300 --seed 7 --explained 1 --terse 20 --plain 20 --together --severities --hints all -o $out.jsonl
+    run "$make_data" readings --words "$words/train" --count 300 --seed 7 --explained 1 --terse 20 --plain 20 --noise 20 --together --severities --hints all -o $out.jsonl
     expect_status 0
     expect_no_out
     expect_no_err
 done
 cmp -s one.jsonl two.jsonl || fail "the same seed made other data"
-run "$make_data" readings --words "$words/train" --count 300 --seed 8 --explained 1 --terse 20 --plain 20 --together --severities --hints all -o two.jsonl
+run "$make_data" readings --words "$words/train" --count 300 --seed 8 --explained 1 --terse 20 --plain 20 --noise 20 --together --severities --hints all -o two.jsonl
 ! cmp -s one.jsonl two.jsonl || fail "another seed made the same data"
 [ "$(wc -l <one.jsonl)" = 300 ] || fail "300 cases were wanted"
 for label in NORMAL WARNING CRITICAL; do
