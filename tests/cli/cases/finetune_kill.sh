@@ -9,18 +9,25 @@ done >task.jsonl
 train() { # in place of the shell that calls it
     exec "$SMIDGE" finetune -m "$FIXTURE" -d task.jsonl --epochs 20 --batch-size 8 --lr 3e-3 --checkpoint-every 0 -q "$@"
 }
+milliseconds() { echo $(($(date +%s%N) / 1000000)); }
+wait_for() { sleep "$(printf '%d.%03d' $(($1 / 1000)) $(($1 % 1000)))"; }
+began=$(milliseconds)
 (train -o whole.gguf --log whole.csv) || fail "it does not train at all"
+whole=$(($(milliseconds) - began))
 
-kills=0
+# The first pause is shorter each time that all was over before it; later ones are longer and longer, so that it gets on.
+kills=0 span=$whole
 while [ ! -e killed.gguf ] && [ $kills -lt 100 ]; do
     (train -o killed.gguf --log killed.csv 2>err) &
     child=$!
-    # longer and longer, so that slow machines get on as well
-    pause=$(($(od -An -N2 -tu2 /dev/urandom) % 500 + 80 + 10 * kills))
-    sleep "$(printf '%d.%03d' $((pause / 1000)) $((pause % 1000)))"
+    wait_for $((span / 10 + $(od -An -N2 -tu2 /dev/urandom) % (span / 2 + 1) + kills * whole / 50))
     kill -9 $child 2>/dev/null && kills=$((kills + 1))
     wait $child
     [ ! -s err ] || fail "going on failed"
+    if [ -e killed.gguf ] && [ $kills = 0 ] && [ "$span" -gt 4 ]; then
+        rm killed.gguf killed.csv
+        span=$((span / 2))
+    fi
 done
 echo "killed $kills times"
 [ -e killed.gguf ] || fail "it never ended"
@@ -35,8 +42,8 @@ left=$(find . -name '*.part' -o -name '*.checkpoint' | wc -l)
 # a signal ends it behind a step, and says how to go on
 (train -o signal.gguf 2>err) &
 child=$!
-sleep 0.3
-kill -TERM $child
+wait_for $((whole / 3))
+kill -TERM $child 2>/dev/null
 status=0
 wait $child || status=$?
 echo $status >status
