@@ -170,7 +170,7 @@ static void draw_places(nano_random *random, nano_severity severity, const nano_
         places[1] = MILD; /* else the one that is close would not matter */
 }
 
-/* Each by itself, whatever that makes of the case: three kinds of four are rare where one sensor decides. */
+/* Each by itself, whatever that makes of the case: where one sensor decides, most others are inside. */
 static void draw_varied(nano_random *random, int32_t count, place *places)
 {
     static const place kinds[] = {INSIDE, INSIDE, CLOSE_INSIDE, CLOSE_OUTSIDE, MILD, MILD, SEVERE, SEVERE};
@@ -209,8 +209,7 @@ void nano_case_numbers(nano_random *random, const nano_mix *mix, nano_severity s
         c->edge = distances[i].edge < c->edge ? distances[i].edge : c->edge;
     }
     c->severity = nano_severity_of(distances, c->count);
-    if (varied)
-        c->near = c->apart <= CLOSE;
+    c->near = c->apart <= CLOSE;
 }
 
 void nano_case_make(nano_random *random, const nano_words *words, const nano_mix *mix, uint64_t number,

@@ -23,7 +23,6 @@ typedef struct style {
     bool mixed;        /* each sensor's limit in a pattern of its own */
     bool bare;         /* limits without units */
     bool json;
-    bool noisy; /* with strange words in all of that */
 } style;
 
 /* Stands in front of two bytes that say what is known here: they are taken out of the prompt again. */
@@ -139,9 +138,10 @@ static style draw_style(nano_random *random, const nano_words *words)
 }
 
 /* A pattern as it is, or with noise in `room`. */
-static const char *maybe_noisy(const style *s, const char *pattern, char room[NANO_LINE_MAX])
+static const char *maybe_noisy(const style *s, const nano_case *c, const char *pattern,
+                               char room[NANO_LINE_MAX])
 {
-    return s->noisy && !s->json ? nano_noise_pattern(s->random, s->words, pattern, room) : pattern;
+    return c->noisy && !s->json ? nano_noise_pattern(s->random, s->words, pattern, room) : pattern;
 }
 
 static const char *limit_pattern(const style *s, const nano_limits *limits)
@@ -248,7 +248,7 @@ static void write_sensor(const style *s, const nano_case *c, int32_t number, con
     char words[PIECE_MAX];
     nano_text limit = nano_text_over(words, sizeof words);
     char room[NANO_LINE_MAX];
-    nano_text_expand(&limit, maybe_noisy(s, limit_pattern(s, limits), room), of_limit);
+    nano_text_expand(&limit, maybe_noisy(s, c, limit_pattern(s, limits), room), of_limit);
 
     const nano_field fields[] = {{"n", sensor->name},
                                  {"v", n.value},
@@ -284,9 +284,9 @@ static void write_list(const style *s, const nano_case *c, const nano_list *patt
     int32_t order[NANO_SENSORS_MAX] = {0, 1, 2, 3, 4, 5};
     char pattern_room[NANO_LINE_MAX];
     char separator_room[NANO_LINE_MAX];
-    const char *pattern = maybe_noisy(s, nano_list_pick(patterns, s->random), pattern_room);
+    const char *pattern = maybe_noisy(s, c, nano_list_pick(patterns, s->random), pattern_room);
     const char *separator = s->json ? ", " : nano_list_pick(&s->words->separators, s->random);
-    if (s->noisy && !s->json && nano_random_chance(s->random, 60))
+    if (c->noisy && !s->json && nano_random_chance(s->random, 60))
         separator = nano_noise_separator(s->random, s->words, separator_room);
     if (shuffled)
         shuffle(s->random, order, c->count);
@@ -435,7 +435,6 @@ bool nano_case_text(nano_random *random, const nano_words *words, nano_case *c)
     char instruction[NANO_LINE_MAX + PIECE_MAX];
     char device[PIECE_MAX];
     style s = draw_style(random, words);
-    s.noisy = c->noisy;
     c->hint_count = 0;
     draw_names(random, words, c);
     const char *frame = draw_frame(&s, c);
