@@ -6,6 +6,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "format/json_text.h"
+#include "noise.h"
 #include "pattern.h"
 
 #define FILE_MAX (64u << 20)
@@ -230,7 +231,50 @@ static const nano_command *draw_value(const nano_commands *commands, nano_random
     return NULL;
 }
 
-static filled with_other_values(const nano_commands *commands, nano_random *random,
+static bool is_slot(const char *line, const char *name, const char **ret_value)
+{
+    const size_t size = strlen(name);
+    *ret_value = line + size + 1;
+    return strncmp(line, name, size) == 0 && line[size] == ' ';
+}
+
+/* A value from the list of them; NULL where it has none for this slot. */
+static const char *listed_value(const nano_words *words, nano_random *random, const char *name)
+{
+    const char *value;
+    for (int tries = 0; tries < 500; tries++) {
+        if (is_slot(nano_list_pick(&words->slots, random), name, &value))
+            return value;
+    }
+    return NULL;
+}
+
+/* What the slot has here: that of the command, of another one, of the list, or a word that nobody has seen: a value is
+ * found by what stands around it. A device keeps its own words behind such a word, as they tell which command it is. */
+static void add_value(const nano_commands *commands, const nano_words *words, nano_random *random,
+                      const nano_command *command, const nano_slot *slot, nano_text *text)
+{
+    const bool device = strcmp(slot->name, "device_type") == 0;
+    const int64_t chance = nano_random_below(random, 100);
+    const nano_slot *other = slot;
+    const nano_command *from = chance >= 40 && (chance < 60 || device)
+                                   ? draw_value(commands, random, command, slot->name, &other)
+                                   : NULL;
+    const char *value = (from == NULL ? command : from)->text;
+    const char *listed = chance >= 60 && chance < 90 ? listed_value(words, random, slot->name) : NULL;
+    if (chance >= 90) {
+        nano_noise_word(random, words, text);
+        if (!device)
+            return;
+        nano_text_add(text, " ", 1);
+    }
+    if (listed != NULL)
+        nano_text_add(text, listed, strlen(listed));
+    else
+        nano_text_add(text, value + other->start, other->end - other->start);
+}
+
+static filled with_other_values(const nano_commands *commands, const nano_words *words, nano_random *random,
                                 const nano_command *command)
 {
     filled ret = {.command = *command};
@@ -238,13 +282,9 @@ static filled with_other_values(const nano_commands *commands, nano_random *rand
     size_t done = 0;
     for (int32_t i = 0; i < command->slot_count; i++) {
         const nano_slot *slot = &command->slots[i];
-        const nano_slot *other = slot;
-        const nano_command *from =
-            nano_random_chance(random, 60) ? draw_value(commands, random, command, slot->name, &other) : NULL;
-        const char *value = from == NULL ? command->text : from->text;
         nano_text_add(&text, command->text + done, slot->start - done);
         ret.command.slots[i].start = text.size;
-        nano_text_add(&text, value + other->start, other->end - other->start);
+        add_value(commands, words, random, command, slot, &text);
         ret.command.slots[i].end = text.size;
         done = slot->end;
     }
@@ -259,7 +299,7 @@ json_t *nano_command_vary(const nano_commands *commands, const nano_words *words
     const size_t count = home ? commands->order_count : commands->count - commands->order_count;
     const size_t at = commands->orders[first + (size_t)nano_random_below(random, (int64_t)count)];
     const nano_command *command = &commands->list[at];
-    const filled varied =
-        nano_random_chance(random, 50) ? with_other_values(commands, random, command) : as_it_is(command);
+    const filled varied = nano_random_chance(random, 65) ? with_other_values(commands, words, random, command)
+                                                         : as_it_is(command);
     return row_of(&varied, words, random);
 }

@@ -39,7 +39,8 @@ void nano_commands_done(nano_commands *commands);
 /* {"prompt", "json", "id"}: the command as it is. NULL without memory, from both. */
 json_t *nano_command_row(const nano_commands *commands, const nano_words *words, nano_random *random,
                          size_t at);
-/* One of them by chance, two of three for the home, half of these with the values of slots taken from other commands. */
+/* One of them by chance, two of three for the home, two of three of these with other values of slots: from other commands, from the
+ * list `slots`, or made-up words. */
 json_t *nano_command_vary(const nano_commands *commands, const nano_words *words, nano_random *random);
 
 #endif

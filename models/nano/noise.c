@@ -3,8 +3,6 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "pattern.h"
-
 /* A list's entry of the same probability each. */
 #define PICK(random, list) (list)[nano_random_below(random, (int64_t)(sizeof(list) / sizeof *(list)))]
 
@@ -13,8 +11,7 @@ static void add(nano_text *text, const char *more)
     nano_text_add(text, more, strlen(more));
 }
 
-/* One to three syllables, as a word is written. */
-static void add_word(nano_random *random, const nano_words *words, nano_text *text)
+void nano_noise_word(nano_random *random, const nano_words *words, nano_text *text)
 {
     const size_t begin = text->size;
     for (int64_t i = nano_random_between(random, 1, 3); i > 0; i--)
@@ -36,7 +33,7 @@ const char *nano_noise_pattern(nano_random *random, const nano_words *words, con
             add(&text, PICK(random, marks));
         } else {
             add(&text, " ");
-            add_word(random, words, &text);
+            nano_noise_word(random, words, &text);
             add(&text, " ");
         }
     }
@@ -55,7 +52,7 @@ const char *nano_noise_separator(nano_random *random, const nano_words *words, c
     if (text.size == 0 || nano_random_chance(random, 80))
         add(&text, " ");
     if (nano_random_chance(random, 25)) {
-        add_word(random, words, &text);
+        nano_noise_word(random, words, &text);
         add(&text, nano_random_chance(random, 70) ? " " : ": ");
     }
     return room;
@@ -66,7 +63,7 @@ const char *nano_noise_ask(nano_random *random, const nano_words *words, char ro
     static const char *const ends[] = {":", " =", "=", " is", "", "?", " ->", "\n", " -", " :"};
     nano_text text = nano_text_over(room, NANO_LINE_MAX);
     for (int64_t i = nano_random_between(random, 1, 3); i > 0; i--) {
-        add_word(random, words, &text);
+        nano_noise_word(random, words, &text);
         add(&text, i > 1 ? " " : PICK(random, ends));
     }
     return room;

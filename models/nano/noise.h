@@ -4,9 +4,13 @@
 #define NANO_NOISE_H
 
 #include "nano_random.h"
+#include "pattern.h"
 #include "word_lists.h"
 
-/* All write into `room` and return it; what would not fit is left as it was. */
+/* One to three syllables, as a word is written, behind what `text` has. */
+void nano_noise_word(nano_random *random, const nano_words *words, nano_text *text);
+
+/* These write into `room` and return it; what would not fit is left as it was. */
 
 /* A pattern whose spaces may have become a word, or a mark and a space. */
 const char *nano_noise_pattern(nano_random *random, const nano_words *words, const char *pattern,

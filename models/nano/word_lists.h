@@ -44,7 +44,8 @@ typedef struct nano_list {
     X(instructions)                                                                                          \
     X(orders)                                                                                                \
     X(asks)                                                                                                  \
-    X(commands)
+    X(commands)                                                                                              \
+    X(slots)
 
 #define NANO_LIST_MEMBER(name) nano_list name;
 
