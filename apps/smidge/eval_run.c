@@ -31,7 +31,8 @@ static void asking_done(asking *with)
 
 void eval_run_done(eval_run *run)
 {
-    for (size_t i = 0; i < run->done && run->answers != NULL; i++)
+    /* one more: an answer that was begun when something failed */
+    for (size_t i = 0; i <= run->done && run->answers != NULL; i++)
         free(run->answers[i].text);
     free(run->answers);
     free(run->probabilities);
