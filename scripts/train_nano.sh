@@ -102,10 +102,12 @@ orders() {
 say "data"
 spoken=$(sha256sum <"$commands")
 readings spelling train "$(value vocabulary_cases)" "$((seed + 1))"
-readings comparing train "$(value comparing_cases)" "$((seed + 2))" --sensors 1-6 --near 10 --worked 0 --terse 100 --together --hints all
-readings finding train "$(value finding_cases)" "$((seed + 3))" --sensors 1-6 --near 10 --worked 0 --terse 100 --hints owners
-readings plain train "$(value plain_cases)" "$((seed + 5))" --worked 0 --terse "$(value plain_terse)" --plain 60 --hints owners --severities
-readings full train "$(value full_cases)" "$((seed + 6))" --raw 6 --explained 1 --worked 2 --terse "$(value full_terse)" --plain 10 --hints recall --severities
+readings comparing train "$(value comparing_cases)" "$((seed + 2))" --sensors 1-6 --near 10 --worked 0 --terse 100 --together --varied 60 --hints all
+readings finding train "$(value finding_cases)" "$((seed + 3))" --sensors 1-6 --near 10 --worked 0 --terse 100 --varied 40 --hints owners
+readings plain train "$(value plain_cases)" "$((seed + 5))" --worked 0 --terse "$(value plain_terse)" --plain 60 --varied 25 --noise 10 \
+    --hints owners --severities
+readings full train "$(value full_cases)" "$((seed + 6))" --raw 6 --explained 1 --worked 2 --terse "$(value full_terse)" --plain 15 --varied 15 --noise 15 \
+    --hints recall --severities
 orders commands train "$((seed + 7))" --count "$(value full_commands)"
 readings valid-comparing train 1000 "$((seed + 8))" --sensors 1-6 --near 10 --worked 0 --terse 100 --together
 readings valid-finding train 1000 "$((seed + 9))" --sensors 1-6 --near 10 --worked 0 --terse 100
