@@ -231,20 +231,14 @@ static const nano_command *draw_value(const nano_commands *commands, nano_random
     return NULL;
 }
 
-static bool is_slot(const char *line, const char *name, const char **ret_value)
-{
-    const size_t size = strlen(name);
-    *ret_value = line + size + 1;
-    return strncmp(line, name, size) == 0 && line[size] == ' ';
-}
-
 /* A value from the list of them; NULL where it has none for this slot. */
 static const char *listed_value(const nano_words *words, nano_random *random, const char *name)
 {
-    const char *value;
+    const size_t size = strlen(name);
     for (int tries = 0; tries < 500; tries++) {
-        if (is_slot(nano_list_pick(&words->slots, random), name, &value))
-            return value;
+        const char *line = nano_list_pick(&words->slots, random);
+        if (strncmp(line, name, size) == 0 && line[size] == ' ')
+            return line + size + 1;
     }
     return NULL;
 }

@@ -638,6 +638,7 @@ static void commands_to_json(void **state)
     nano_random random = {1};
     smidge_error error = {0};
     int swapped = 0;
+    int listed = 0;
     const char *path = write_file(rows);
     assert_int_equal(nano_commands_read(path, "train", &commands, &error), SMIDGE_OK);
     assert_int_equal(commands.count, 3);
@@ -660,9 +661,11 @@ static void commands_to_json(void **state)
                 assert_non_null(strstr(prompt, json_string_value(value)));
         }
         swapped += strstr(prompt, "in the hall") != NULL && strstr(prompt, "dim") != NULL;
+        listed += strstr(prompt, "in the orangery") != NULL;
         json_decref(row);
     }
     assert_true(swapped > 0);
+    assert_true(listed > 0);
     nano_commands_done(&commands);
     assert_int_equal(nano_commands_read(path, "dev", &commands, &error), SMIDGE_E_INVALID);
     remove(path);
